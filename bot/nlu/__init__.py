@@ -1,0 +1,1 @@
+"""Natural language understanding: Rasa graph components."""

@@ -1,0 +1,257 @@
+"""One linear model over all topics, and the score that says how much to trust it. Knows nothing of Rasa."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+REJECT_BELOW = 0.5
+# The cut that rejects a message accepts all but this share of the training examples, each scored by a model
+# that did not see it.
+REJECTED_SHARE = 0.05
+FOLDS = 5
+CUT_RANGE = (1e-3, 0.999)
+
+LETTERS_WIDTH = 200
+LETTERS_WEIGHT = 0.5  # against 1 for the meaning: enough for misspelled words, too little to drown the rest
+
+
+class TopicModelError(Exception):
+    """The topics cannot be learned or a stored model cannot be used; the message says what to do."""
+
+
+class Encoder(Protocol):
+    """Whatever turns texts into unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the embeddings, float32, shape (n_texts, width)."""
+
+
+class LetterFeatures:
+    """How texts are spelled: tf-idf of the 2 to 5 letter pieces of words, pressed into few numbers by LSA.
+
+    A misspelled word shares most of its pieces with the right one, where an encoder may see nothing familiar.
+    """
+
+    def __init__(self, pieces: TfidfVectorizer, axes: np.ndarray) -> None:
+        self._pieces = pieces
+        self._axes = axes
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> "LetterFeatures":
+        """Learn which pieces occur and which occur together."""
+        pieces = _pieces()
+        counts = pieces.fit_transform(texts)
+        width = max(1, min(LETTERS_WIDTH, min(counts.shape) - 1))
+        axes = TruncatedSVD(width, random_state=0).fit(counts).components_
+        return cls(pieces, axes.astype(np.float32))
+
+    def transform(self, texts: Sequence[str]) -> np.ndarray:
+        """Return one row a text, float32, of length 1, or 0 for a text without a known piece."""
+        rows = self._pieces.transform(texts) @ self._axes.T
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what is needed to restore the features: arrays, and data fit for JSON."""
+        arrays = {"piece_idf": self._pieces.idf_, "piece_axes": self._axes}
+        return arrays, {
+            "pieces": [str(piece) for piece in self._pieces.get_feature_names_out()]
+        }
+
+    @classmethod
+    def restore(
+        cls, arrays: dict[str, np.ndarray], data: dict[str, Any]
+    ) -> "LetterFeatures":
+        """Bring back features from `state`; raises KeyError or ValueError when parts are missing or do not fit."""
+        pieces = _pieces()
+        pieces.vocabulary = data["pieces"]
+        pieces.idf_ = arrays["piece_idf"]
+        axes = arrays["piece_axes"]
+        if axes.shape[1] != len(data["pieces"]):
+            raise ValueError("letter features do not fit together")
+        return cls(pieces, axes)
+
+
+def _pieces() -> TfidfVectorizer:
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+
+
+class TopicModel:
+    """Multinomial logistic regression over topics, with a score of which less than 0.5 always means "reject".
+
+    The raw score of a topic is its probability times the cosine of the message to the training example nearest
+    to it: the first alone is sure of strange messages, the second alone of ambiguous ones. What raw score is
+    enough depends on the number of topics and how alike they are, so it is measured when training.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        letters: LetterFeatures,
+        topics: list[str],
+        weights: np.ndarray,
+        bias: np.ndarray,
+        examples: np.ndarray,
+        cut: float,
+    ) -> None:
+        """Put together a trained model.
+
+        Args:
+            encoder: the same as in training.
+            letters: fitted on the training examples.
+            topics: names, in the order of the rows of `weights`.
+            weights: float32, shape (n_topics, embedding width + letters width).
+            bias: float32, shape (n_topics,).
+            examples: embeddings of the training examples, shape (n_examples, embedding width).
+            cut: the raw score from which a message is accepted.
+        """
+        self.topics = topics
+        self.cut = cut
+        self._encoder = encoder
+        self._letters = letters
+        self._weights = weights
+        self._bias = bias
+        self._examples = examples
+
+    @classmethod
+    def train(
+        cls,
+        encoder: Encoder,
+        texts: Sequence[str],
+        topics: Sequence[str],
+        strength: float,
+    ) -> "TopicModel":
+        """Learn from examples; the cut comes from scores of examples the model did not see.
+
+        Args:
+            encoder: gives the meaning of a text.
+            texts: training examples.
+            topics: the topic of each.
+            strength: how closely to follow the examples (scikit-learn's `C`).
+        Raises: TopicModelError if there are fewer than two topics.
+        """
+        if len(set(topics)) < 2:
+            raise TopicModelError(
+                "There are examples of fewer than two topics. Add examples to data/nlu/."
+            )
+        embeddings = encoder.encode(texts)
+        fold_of = spread_over_folds(topics)
+        unseen = np.zeros(len(texts))
+        for fold in range(FOLDS):
+            held_out = np.flatnonzero(fold_of == fold)
+            kept = np.flatnonzero(fold_of != fold)
+            if len(held_out) == 0 or len({topics[i] for i in kept}) < 2:
+                continue
+            model = cls._fit(
+                encoder,
+                [texts[i] for i in kept],
+                embeddings[kept],
+                [topics[i] for i in kept],
+                strength,
+            )
+            unseen[held_out] = model._raw_scores(
+                [texts[i] for i in held_out], embeddings[held_out]
+            ).max(axis=1)
+        final = cls._fit(encoder, texts, embeddings, topics, strength)
+        final.cut = float(np.clip(np.quantile(unseen, REJECTED_SHARE), *CUT_RANGE))
+        return final
+
+    @classmethod
+    def _fit(
+        cls,
+        encoder: Encoder,
+        texts: Sequence[str],
+        embeddings: np.ndarray,
+        topics: Sequence[str],
+        strength: float,
+    ) -> "TopicModel":
+        letters = LetterFeatures.fit(texts)
+        rows = _side_by_side(embeddings, letters.transform(texts))
+        regression = LogisticRegression(C=strength, max_iter=1000).fit(rows, topics)
+        weights, bias = regression.coef_, regression.intercept_
+        if len(weights) == 1:  # scikit-learn keeps the difference of two topics only
+            weights, bias = (
+                np.vstack([-weights, weights]) / 2,
+                np.concatenate([-bias, bias]) / 2,
+            )
+        names = [str(name) for name in regression.classes_]
+        return cls(
+            encoder,
+            letters,
+            names,
+            weights.astype("f4"),
+            bias.astype("f4"),
+            embeddings,
+            CUT_RANGE[0],
+        )
+
+    def _raw_scores(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
+        rows = _side_by_side(embeddings, self._letters.transform(texts))
+        logits = rows @ self._weights.T + self._bias
+        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        nearest = (embeddings @ self._examples.T).max(axis=1, keepdims=True).clip(0, 1)
+        return np.asarray(probabilities * nearest, dtype=np.float64)
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        """Return how sure each topic is, in [0, 1], shape (n_texts, n_topics); below 0.5 means "reject"."""
+        return rescale(self._raw_scores(texts, self._encoder.encode(texts)), self.cut)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what is needed, beside the encoder, to restore the model: arrays, and data fit for JSON."""
+        arrays, data = self._letters.state()
+        arrays.update(weights=self._weights, bias=self._bias, examples=self._examples)
+        return arrays, {**data, "topics": self.topics, "cut": self.cut}
+
+    @classmethod
+    def restore(
+        cls, encoder: Encoder, arrays: dict[str, np.ndarray], data: dict[str, Any]
+    ) -> "TopicModel":
+        """Bring back a model from `state`; raises TopicModelError when parts are missing or do not fit."""
+        try:
+            letters = LetterFeatures.restore(arrays, data)
+            topics, cut = list(data["topics"]), float(data["cut"])
+            weights, bias, examples = (
+                arrays["weights"],
+                arrays["bias"],
+                arrays["examples"],
+            )
+            width = examples.shape[1] + arrays["piece_axes"].shape[0]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise TopicModelError(
+                f"The stored topic model is incomplete: {error!r}."
+            ) from error
+        if (
+            weights.shape != (len(topics), width)
+            or bias.shape != (len(topics),)
+            or not 0 < cut < 1
+        ):
+            raise TopicModelError(
+                "The parts of the stored topic model do not fit together."
+            )
+        return cls(encoder, letters, topics, weights, bias, examples, cut)
+
+
+def _side_by_side(embeddings: np.ndarray, letters: np.ndarray) -> np.ndarray:
+    return np.hstack([embeddings, LETTERS_WEIGHT * letters])
+
+
+def spread_over_folds(topics: Sequence[str]) -> np.ndarray:
+    """Return the fold of each example, int, shape (n_examples,): every topic is spread as evenly as it can be."""
+    shuffled = np.random.default_rng(0).permutation(len(topics))
+    folds = np.empty(len(topics), dtype=int)
+    folds[sorted(shuffled, key=lambda index: topics[index])] = (
+        np.arange(len(topics)) % FOLDS
+    )
+    return folds
+
+
+def rescale(raw: np.ndarray, cut: float) -> np.ndarray:
+    """Map raw scores from 0 to `cut` evenly to 0 to 0.5, and those from `cut` to 1 to 0.5 to 1."""
+    below = REJECT_BELOW * raw / cut
+    above = REJECT_BELOW + (1 - REJECT_BELOW) * (raw - cut) / (1 - cut)
+    return np.where(raw < cut, below, above)
