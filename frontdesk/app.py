@@ -1,0 +1,154 @@
+"""The front desk's web application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from frontdesk.chat.api import ChatApi, unavailable
+from frontdesk.chat.api import router as chat_router
+from frontdesk.chat.rasa import RasaClient
+from frontdesk.chat.service import ChatService
+from frontdesk.chat.tokens import SessionTokens
+from frontdesk.clinic import load_clinic
+from frontdesk.console.pages import router as console_router
+from frontdesk.console.state import create_console
+from frontdesk.db import Database, DatabaseUnavailable
+from frontdesk.health import ActionServerProbe
+from frontdesk.limits import MessageLimit
+from frontdesk.metrics import REGISTRY
+from frontdesk.problems import Problem
+from frontdesk.settings import Settings
+from frontdesk.sms.api import make_sms
+from frontdesk.sms.api import router as sms_router
+from frontdesk.widget.pages import router as widget_router
+
+log = structlog.get_logger(__name__)
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application. The database has to be migrated; Rasa may come later."""
+    clinic = load_clinic(settings.clinic_profile)
+    database = Database(settings.database)
+    rasa = RasaClient(
+        settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds
+    )
+    actions = ActionServerProbe(settings.actions_url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await rasa.close()
+        await actions.close()
+        database.close()
+
+    app = FastAPI(
+        title="Ketalink front desk", docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    app.state.settings = settings
+    app.state.clinic = clinic
+    app.state.database = database
+    app.state.chat = ChatApi(
+        service=ChatService(database, rasa),
+        tokens=SessionTokens(settings.secret("session"), settings.session_hours),
+        limit=MessageLimit(settings.chat_limit_per_minute, "chat"),
+        clinic=clinic,
+    )
+    app.state.sms = make_sms(settings, clinic, database, app.state.chat.service)
+    app.state.console = create_console(settings, database, clinic)
+    app.include_router(chat_router)
+    app.include_router(sms_router)
+    app.include_router(widget_router)
+    app.include_router(console_router)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def alive() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        checks = {
+            "database": await run_in_threadpool(_answers, database),
+            "rasa": await rasa.is_ready(),
+            "actions": await actions.is_ready(),
+        }
+        status = 200 if all(checks.values()) else 503
+        return JSONResponse(
+            {name: "ready" if ok else "down" for name, ok in checks.items()},
+            status_code=status,
+        )
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    @app.middleware("http")
+    async def secure(request: Request, call_next):  # type: ignore[no-untyped-def]
+        response = await call_next(request)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", API_POLICY)
+        if request.url.path.startswith("/api/"):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    _translate_errors(app)
+    return app
+
+
+def _answers(database: Database) -> bool:
+    try:
+        database.check()
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
+def _translate_errors(app: FastAPI) -> None:
+    """Each error becomes one JSON shape, in one place."""
+
+    @app.exception_handler(Problem)
+    async def problem(_request: Request, error: Problem) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_request: Request, error: HTTPException) -> JSONResponse:
+        title = {
+            404: "There is nothing here",
+            405: "This address takes another method",
+        }.get(error.status_code, "The request was refused")
+        return Problem(
+            error.status_code,
+            title,
+            str(error.detail),
+            headers=dict(error.headers or {}),
+        ).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(
+        _request: Request, _error: RequestValidationError
+    ) -> JSONResponse:
+        return Problem(
+            400,
+            "The request could not be read",
+            "A value is missing or of the wrong kind.",
+        ).response()
+
+    @app.exception_handler(SQLAlchemyError)
+    async def database_down(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        log.error("database_unavailable", error=type(error).__name__)
+        return unavailable(request.app.state.clinic).response()

@@ -1,0 +1,233 @@
+"""The chat API: `POST /api/chat`, `GET /api/chat/history`, `DELETE /api/chat`."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from frontdesk.chat.models import Channel
+from frontdesk.chat.service import (
+    LONGEST_MESSAGE,
+    AssistantUnavailable,
+    ChatService,
+    EmptyMessage,
+    MessageTooLong,
+    Reply,
+)
+from frontdesk.chat.store import ConversationNotFound, UnknownPayload
+from frontdesk.chat.tokens import BadToken, ExpiredToken, SessionTokens
+from frontdesk.clinic import CRISIS_LINES, Clinic
+from frontdesk.limits import MessageLimit, TooManyRequests
+from frontdesk.problems import Problem
+
+# 2,000 characters as JSON escapes are 24,000 bytes; the rest is the token and room to spare.
+LARGEST_BODY = 64_000
+LONGEST_CLIENT_ID = 100
+
+
+@dataclass(frozen=True)
+class ChatApi:
+    """What the chat routes work with; the application makes one."""
+
+    service: ChatService
+    tokens: SessionTokens
+    limit: MessageLimit
+    clinic: Clinic
+
+
+def get_chat(request: Request) -> ChatApi:
+    """Return the application's ChatApi."""
+    chat: ChatApi = request.app.state.chat
+    return chat
+
+
+ChatDep = Annotated[ChatApi, Depends(get_chat)]
+router = APIRouter(prefix="/api/chat", tags=["chat"])
+
+
+@dataclass(frozen=True)
+class InboundMessage:
+    """The body of `POST /api/chat`: words or a button's payload, never both."""
+
+    token: str | None
+    text: str | None
+    payload: str | None
+    client_id: str | None
+
+    @classmethod
+    def parse(cls, body: bytes) -> "InboundMessage":
+        """Read a request's body; raise Problem 400."""
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise _malformed("The body is not JSON.") from error
+        if not isinstance(content, dict):
+            raise _malformed("The body has to be a JSON object.")
+        values: dict[str, str | None] = {}
+        for key in ("session", "text", "payload", "id"):
+            value = content.get(key)
+            if value is not None and not isinstance(value, str):
+                raise _malformed(f"`{key}` has to be a text.")
+            values[key] = value
+        if (values["text"] is None) == (values["payload"] is None):
+            raise _malformed("Send either `text` or `payload`.")
+        if values["payload"] is not None and values["session"] is None:
+            raise _malformed("A `payload` needs the `session` it was sent in.")
+        client_id = values["id"]
+        if client_id is not None and (
+            not 0 < len(client_id) <= LONGEST_CLIENT_ID or not client_id.isprintable()
+        ):
+            raise _malformed(
+                f"`id` has to be 1 to {LONGEST_CLIENT_ID} printable characters."
+            )
+        return cls(values["session"], values["text"], values["payload"], client_id)
+
+
+@router.post("")
+async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
+    """Answer a message or a button.
+
+    Errors: 400 malformed or empty, 401 forged or expired token, 413 too long, 429 too fast, 503 assistant down.
+    """
+    _count(chat, request)
+    message = InboundMessage.parse(await _body(request))
+    if message.text is not None:
+        _check_length(message.text)
+    if message.token is not None:
+        conversation_id = _conversation(chat, message.token)
+    else:
+        conversation_id = await chat.service.start(Channel.WIDGET)
+    try:
+        reply = await _answer(chat, conversation_id, message)
+    except EmptyMessage as error:
+        raise _malformed("The message is empty. Please write something.") from error
+    except MessageTooLong as error:
+        raise _too_long() from error
+    except UnknownPayload as error:
+        raise _malformed("This button does not belong to this conversation.") from error
+    except ConversationNotFound as error:
+        raise _unknown_session() from error
+    except AssistantUnavailable as error:
+        raise unavailable(
+            chat.clinic, chat.tokens.issue(error.conversation_id)
+        ) from error
+    return JSONResponse(
+        {"session": chat.tokens.issue(conversation_id), "messages": reply.messages}
+    )
+
+
+@router.get("/history")
+async def read_history(request: Request, chat: ChatDep) -> JSONResponse:
+    """Return the conversation so far. Errors: 401."""
+    conversation_id = _conversation(chat, _bearer(request))
+    try:
+        messages = await chat.service.history(conversation_id)
+    except ConversationNotFound as error:
+        raise _unknown_session() from error
+    return JSONResponse(
+        {"session": chat.tokens.issue(conversation_id), "messages": messages}
+    )
+
+
+@router.delete("", status_code=204)
+async def forget_conversation(request: Request, chat: ChatDep) -> Response:
+    """Forget the conversation. Errors: 401."""
+    await chat.service.forget(_conversation(chat, _bearer(request)))
+    return Response(status_code=204)
+
+
+def unavailable(clinic: Clinic, token: str | None = None) -> Problem:
+    """Return the 503 that still helps: the clinic's number, the crisis lines, where to leave a request."""
+    detail = f"I can't answer right now, but your message is kept. {clinic.contact_line()} {clinic.request_line()}"
+    messages = [
+        {"kind": "say", "text": detail, "buttons": []},
+        {"kind": "say", "text": CRISIS_LINES, "buttons": []},
+    ]
+    return Problem(
+        503,
+        "The assistant is not available right now",
+        f"{detail} {CRISIS_LINES}",
+        headers={"Retry-After": "10"},
+        session=token,
+        phone=clinic.phone,
+        booking_url=clinic.booking_url,
+        messages=messages,
+    )
+
+
+async def _answer(
+    chat: ChatApi, conversation_id: str, message: InboundMessage
+) -> Reply:
+    if message.payload is not None:
+        return await chat.service.press(
+            conversation_id, Channel.WIDGET, message.payload, message.client_id
+        )
+    return await chat.service.say(
+        conversation_id, Channel.WIDGET, message.text or "", message.client_id
+    )
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise _too_long()
+    return bytes(body)
+
+
+def _count(chat: ChatApi, request: Request) -> None:
+    sender = request.client.host if request.client else "unknown"
+    try:
+        chat.limit.count(sender)
+    except TooManyRequests as error:
+        seconds = error.retry_after_seconds
+        raise Problem(
+            429,
+            "Too many messages",
+            f"Please wait {seconds} seconds and send it again. {CRISIS_LINES}",
+            headers={"Retry-After": str(seconds)},
+        ) from error
+
+
+def _conversation(chat: ChatApi, token: str) -> str:
+    try:
+        return chat.tokens.read(token)
+    except ExpiredToken as error:
+        raise Problem(
+            401,
+            "This conversation has ended",
+            "It is too old to go on. Please start a new one.",
+        ) from error
+    except BadToken as error:
+        raise _unknown_session() from error
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise _unknown_session()
+    return token.strip()
+
+
+def _check_length(text: str) -> None:
+    if len(text) > LONGEST_MESSAGE:
+        raise _too_long()
+
+
+def _malformed(detail: str) -> Problem:
+    return Problem(400, "The message could not be read", detail)
+
+
+def _too_long() -> Problem:
+    return Problem(
+        413,
+        "The message is too long",
+        f"Please keep it under {LONGEST_MESSAGE:,} characters.",
+    )
+
+
+def _unknown_session() -> Problem:
+    return Problem(401, "This conversation is not known", "Please start a new one.")

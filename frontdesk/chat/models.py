@@ -1,0 +1,63 @@
+"""Conversations and their messages, as the database keeps them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from frontdesk.db import Base, new_id, utc_now
+
+
+class Channel(StrEnum):
+    """How somebody reaches the assistant."""
+
+    WIDGET = "widget"
+    SMS = "sms"
+
+
+class Sender(StrEnum):
+    """Who wrote a message."""
+
+    VISITOR = "visitor"
+    ASSISTANT = "assistant"
+
+
+class Conversation(Base):
+    """One visitor's conversation. Its id is also Rasa's sender id."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
+    channel: Mapped[str] = mapped_column(sa.String(10))
+    # SMS: keyed hash of the number, by which the next text finds its conversation.
+    sms_key: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    last_message_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class Message(Base):
+    """One message, in the order of `position` within its conversation."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        sa.UniqueConstraint("conversation_id", "client_id"),
+        sa.UniqueConstraint("conversation_id", "position", name="uq_messages_position"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
+    conversation_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("conversations.id", ondelete="CASCADE")
+    )
+    position: Mapped[int]
+    sender: Mapped[str] = mapped_column(sa.String(10))
+    text: Mapped[str] = mapped_column(sa.Text)
+    # Of the visitor's messages: the client's own id, whether it was answered, and what was understood.
+    client_id: Mapped[str | None] = mapped_column(sa.String(100))
+    answered: Mapped[bool] = mapped_column(default=False)
+    understood: Mapped[dict[str, Any] | None]
+    # Of the assistant's messages: which message it replies to, and the message as the chat API gives it.
+    reply_to: Mapped[str | None] = mapped_column(sa.String(32), index=True)
+    content: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)

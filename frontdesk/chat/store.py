@@ -1,0 +1,163 @@
+"""Conversations and transcripts in the database. Nothing here commits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from frontdesk.chat.models import Channel, Conversation, Message, Sender
+from frontdesk.db import new_id, utc_now
+
+
+class ConversationNotFound(Exception):
+    """The conversation was forgotten, or never was."""
+
+
+class UnknownPayload(Exception):
+    """No button of this conversation has this payload."""
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button somebody used: what it says, and the words it stands for."""
+
+    title: str
+    text: str
+
+
+def start_conversation(
+    session: Session, channel: Channel, sms_key: str | None = None
+) -> Conversation:
+    """Begin a conversation."""
+    conversation = Conversation(id=new_id(), channel=channel.value, sms_key=sms_key)
+    session.add(conversation)
+    session.flush()
+    return conversation
+
+
+def conversation_of_number(session: Session, sms_key: str) -> Conversation | None:
+    """Return the conversation of a phone number, by its keyed hash."""
+    return session.scalar(
+        sa.select(Conversation).where(Conversation.sms_key == sms_key)
+    )
+
+
+def add_inbound(
+    session: Session, conversation_id: str, text: str, client_id: str | None
+) -> Message:
+    """Store a visitor's message, or return the stored one when `client_id` was seen before."""
+    conversation = session.scalar(
+        sa.select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update()
+    )
+    if conversation is None:
+        raise ConversationNotFound(conversation_id)
+    if client_id is not None:
+        known = session.scalar(
+            sa.select(Message).where(
+                Message.conversation_id == conversation_id,
+                Message.client_id == client_id,
+            )
+        )
+        if known is not None:
+            return known
+    conversation.last_message_at = utc_now()
+    return _append(
+        session,
+        conversation_id,
+        sender=Sender.VISITOR.value,
+        text=text,
+        client_id=client_id,
+    )
+
+
+def add_replies(
+    session: Session,
+    inbound: Message,
+    replies: Sequence[dict[str, Any]],
+    understood: dict[str, Any] | None,
+) -> list[Message]:
+    """Store the replies to a visitor's message and mark it answered."""
+    conversation = session.scalar(
+        sa.select(Conversation)
+        .where(Conversation.id == inbound.conversation_id)
+        .with_for_update()
+    )
+    if conversation is None:
+        raise ConversationNotFound(inbound.conversation_id)
+    message = session.get_one(Message, inbound.id)
+    message.answered = True
+    message.understood = understood
+    return [
+        _append(
+            session,
+            inbound.conversation_id,
+            sender=Sender.ASSISTANT.value,
+            text=reply["text"],
+            reply_to=inbound.id,
+            content=reply,
+        )
+        for reply in replies
+    ]
+
+
+def replies_to(session: Session, message_id: str) -> Sequence[Message]:
+    """Return the replies to a visitor's message, in order."""
+    return session.scalars(
+        sa.select(Message)
+        .where(Message.reply_to == message_id)
+        .order_by(Message.position)
+    ).all()
+
+
+def transcript(session: Session, conversation_id: str) -> Sequence[Message]:
+    """Return the whole conversation in order; raise ConversationNotFound."""
+    if session.get(Conversation, conversation_id) is None:
+        raise ConversationNotFound(conversation_id)
+    return session.scalars(
+        sa.select(Message)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Message.position)
+    ).all()
+
+
+def button_of(session: Session, conversation_id: str, payload: str) -> Button:
+    """Return the button with this payload in this conversation; raise UnknownPayload."""
+    message_id, _, number = payload.partition(".")
+    message = session.get(Message, message_id)
+    if (
+        message is None
+        or message.conversation_id != conversation_id
+        or not number.isdecimal()
+    ):
+        raise UnknownPayload
+    buttons = (message.content or {}).get("buttons") or []
+    if int(number) >= len(buttons):
+        raise UnknownPayload
+    button = buttons[int(number)]
+    return Button(title=button["title"], text=button["payload"])
+
+
+def forget(session: Session, conversation_id: str) -> None:
+    """Delete a conversation with all its messages. A request made in it stays with the clinic."""
+    session.execute(
+        sa.delete(Message).where(Message.conversation_id == conversation_id)
+    )
+    session.execute(sa.delete(Conversation).where(Conversation.id == conversation_id))
+
+
+def _append(session: Session, conversation_id: str, **values: Any) -> Message:
+    last = session.scalar(
+        sa.select(sa.func.max(Message.position)).where(
+            Message.conversation_id == conversation_id
+        )
+    )
+    message = Message(
+        id=new_id(), conversation_id=conversation_id, position=(last or 0) + 1, **values
+    )
+    session.add(message)
+    session.flush()
+    return message

@@ -1,0 +1,1 @@
+"""The tables' history, run by Alembic at start."""

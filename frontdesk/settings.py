@@ -1,0 +1,153 @@
+"""Settings, read once at start from the environment and `.env`. Every one is documented in `.env.example`."""
+
+import json
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+_SHORTEST_SECRET = 32
+
+
+class SettingsError(Exception):
+    """A setting is missing or unusable; the message names it and the way out."""
+
+
+def _from_project(path: Path) -> Path:
+    return path if path.is_absolute() else PROJECT / path
+
+
+ProjectPath = Annotated[Path, AfterValidator(_from_project)]
+TcpPort = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """All settings of the front desk, the action server and the command line."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+    )
+
+    host: str = "127.0.0.1"
+    port: TcpPort = 8000
+    public_url: str | None = None
+    trusted_proxies: str = "127.0.0.1"
+
+    data_dir: ProjectPath = Path("var")
+    database_url: str | None = None
+    tracker_database_url: str | None = None
+    clinic_profile: ProjectPath = Path("data/clinic.yml")
+    model_dir: ProjectPath = Path("models")
+
+    rasa_port: TcpPort = 5005
+    actions_port: TcpPort = 5055
+    rasa_timeout_seconds: Annotated[float, Field(gt=0)] = 15.0
+
+    chat_limit_per_minute: Annotated[int, Field(ge=0)] = 60
+    session_hours: Annotated[float, Field(gt=0)] = 24.0
+    clinic_timezone: str = "America/New_York"
+
+    rasa_secret: SecretStr | None = None
+    session_secret: SecretStr | None = None
+
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_phone_number: str | None = None
+
+    log_level: str = "INFO"
+
+    @property
+    def database(self) -> str:
+        """Return the SQLAlchemy address of the leads database; an SQLite file in `data_dir` unless set."""
+        url = self.database_url or f"sqlite:///{self.data_dir / 'ketalink.db'}"
+        for plain in ("postgresql://", "postgres://"):
+            if url.startswith(plain):
+                return "postgresql+psycopg://" + url.removeprefix(plain)
+        return url
+
+    @property
+    def tracker_database(self) -> str:
+        """Return the address of Rasa's own database, which holds no lead."""
+        return (
+            self.tracker_database_url
+            or f"sqlite:///{self.data_dir / 'conversations.db'}"
+        )
+
+    @property
+    def rasa_url(self) -> str:
+        """Return the address of Rasa's only channel."""
+        return f"http://127.0.0.1:{self.rasa_port}/webhooks/frontdesk"
+
+    @property
+    def actions_url(self) -> str:
+        """Return the address of the action server."""
+        return f"http://127.0.0.1:{self.actions_port}"
+
+    @cached_property
+    def generated_secrets(self) -> dict[str, str]:
+        """Secrets made on first start and kept in `data_dir`, readable by the owner only."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.data_dir / "secrets.json"
+        fresh = {name: secrets.token_urlsafe(32) for name in ("rasa", "session")}
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            try:
+                known = json.loads(path.read_text())
+                return {name: str(known[name]) for name in fresh}
+            except (ValueError, KeyError, TypeError) as error:
+                raise SettingsError(
+                    f"{path} is damaged. Delete it to make new secrets (open chats will then begin anew)."
+                ) from error
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(fresh, file)
+        return fresh
+
+    def secret(self, name: str) -> str:
+        """Return the secret `rasa` or `session`: the one that is set, else the generated one."""
+        chosen: SecretStr | None = getattr(self, f"{name}_secret")
+        if chosen is None:
+            return self.generated_secrets[name]
+        value = chosen.get_secret_value()
+        if len(value) < _SHORTEST_SECRET:
+            raise SettingsError(
+                f"{name.upper()}_SECRET is shorter than {_SHORTEST_SECRET} characters. Make one with "
+                f"`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`, or leave it empty to have it made."
+            )
+        return value
+
+
+def load_settings() -> Settings:
+    """Read the settings; raise SettingsError with the name of each one that cannot be used."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg']}"
+            for issue in error.errors()
+        ]
+        raise SettingsError(
+            "These settings cannot be used:\n  "
+            + "\n  ".join(problems)
+            + "\nCorrect them in the environment or in .env; .env.example says what each one is."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f".env is not UTF-8 text ({error.reason}). Save it as UTF-8."
+        ) from error
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"DATA_DIR {settings.data_dir} cannot be made: {error.strerror}."
+        ) from error
+    return settings
