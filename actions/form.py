@@ -1,0 +1,199 @@
+"""Validation of the appointment form: what answers the field that was asked for, and what is something else."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rasa_sdk import FormValidationAction, Tracker
+from rasa_sdk.events import ActionExecutionRejected, EventType, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.types import DomainDict
+
+from actions.fields.email import read_email
+from actions.fields.name import read_name
+from actions.fields.patient_type import read_patient_type
+from actions.fields.phone import read_phone
+from actions.fields.reading import (
+    Accepted,
+    NotAnAnswer,
+    Reading,
+    is_no,
+    is_skip,
+    is_yes,
+    looks_like_question,
+    words,
+)
+from actions.fields.reason import read_reason
+from actions.fields.when import read_preferred_time
+from actions.review import CONFIRMED, field_to_change
+
+FORM = "appointment_form"
+FIELDS = (
+    "full_name",
+    "phone",
+    "email",
+    "patient_type",
+    "reason",
+    "preferred_time",
+    "consent",
+    "review",
+)
+RUN_SLOTS = (*FIELDS, "request_id")
+
+# What a person may say in between; each has a rule of its own, after which the form asks again.
+INTERRUPTIONS = frozenset(
+    {
+        "cancel_request",
+        "goodbye",
+        "greet",
+        "help",
+        "human_wanted",
+        "out_of_scope",
+        "thanks",
+    }
+    | {
+        "how_it_works",
+        "background",
+        "conditions",
+        "eligibility",
+        "before",
+        "session",
+        "after",
+        "results",
+    }
+    | {"safety", "alternatives", "cost", "logistics", "booking", "bot"}
+)
+ALWAYS_FIRST = frozenset({"crisis"})
+SURE = 0.8
+_FREE_TEXT = ("full_name", "reason")
+
+
+def clear_run() -> list[EventType]:
+    """Return the events that forget one run of the form."""
+    return [SlotSet(slot, None) for slot in RUN_SLOTS]
+
+
+class ValidateAppointmentForm(FormValidationAction):
+    """Read the requested field from what the person wrote, or let what is no answer be answered."""
+
+    def __init__(
+        self,
+        clinic_timezone: ZoneInfo,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._timezone = clinic_timezone
+        self._now = now
+
+    def name(self) -> str:
+        """Name it as Rasa expects."""
+        return f"validate_{FORM}"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        """Return the field's value, or nothing and a reason, or a rejection that lets a rule answer."""
+        events: list[EventType] = []
+        if tracker.get_slot("request_id") is None:
+            events.append(SlotSet("request_id", uuid.uuid4().hex))
+        field = tracker.get_slot("requested_slot")
+        if field not in FIELDS or field not in tracker.slots_to_validate():
+            return events
+        text = (tracker.latest_message or {}).get("text") or ""
+        intent = _intent(tracker)
+        reading = self._read(field, text, intent)
+        if intent in ALWAYS_FIRST or (
+            intent in INTERRUPTIONS
+            and self._is_interruption(field, text, intent, reading, tracker)
+        ):
+            return [*events, SlotSet(field, None), ActionExecutionRejected(FORM)]
+        if isinstance(reading, Accepted):
+            return [*events, *self._accept(field, reading.value)]
+        # Somebody who asks for an appointment while giving one is simply asked again.
+        if intent != "request_appointment" and reading.response:
+            dispatcher.utter_message(response=reading.response)
+        return [*events, SlotSet(field, None)]
+
+    def _read(self, field: str, text: str, intent: str) -> Reading:
+        if field == "full_name":
+            return (
+                NotAnAnswer("utter_field_needed")
+                if is_skip(text) or intent == "skip"
+                else read_name(text)
+            )
+        if field == "phone":
+            reading = read_phone(text)
+            if isinstance(reading, NotAnAnswer) and (is_skip(text) or intent == "skip"):
+                return NotAnAnswer("utter_field_needed")
+            return reading
+        if field == "email":
+            return (
+                Accepted("")
+                if intent == "skip" and "@" not in text
+                else read_email(text)
+            )
+        if field == "patient_type":
+            return Accepted("") if intent == "skip" else read_patient_type(text)
+        if field == "reason":
+            return Accepted("") if intent == "skip" else read_reason(text)
+        if field == "preferred_time":
+            return read_preferred_time(
+                text, self._now().astimezone(self._timezone).date()
+            )
+        if field == "consent":
+            return self._read_consent(text, intent)
+        return self._read_review(text, intent)
+
+    def _read_consent(self, text: str, intent: str) -> Reading:
+        at = self._now().isoformat()
+        if intent == "affirm" or is_yes(text):
+            return Accepted({"given": True, "at": at})
+        if intent == "deny" or is_no(text):
+            return Accepted({"given": False, "at": at})
+        return NotAnAnswer("utter_invalid_consent")
+
+    def _read_review(self, text: str, intent: str) -> Reading:
+        changed = field_to_change(text)
+        if changed is not None:
+            return Accepted({"change": changed})
+        if intent == "affirm" or is_yes(text):
+            return Accepted(CONFIRMED)
+        # `action_ask_review` asks what to change, or shows everything again.
+        return NotAnAnswer("")
+
+    def _is_interruption(
+        self, field: str, text: str, intent: str, reading: Reading, tracker: Tracker
+    ) -> bool:
+        if not isinstance(reading, Accepted):
+            return not (field == "review" and field_to_change(text))
+        if field not in _FREE_TEXT:
+            return (
+                intent == "cancel_request"
+                and len(words(text)) <= 6
+                and field != "email"
+            )
+        confidence = float(
+            (tracker.latest_message or {}).get("intent", {}).get("confidence") or 0.0
+        )
+        if intent == "cancel_request":
+            return confidence >= SURE or len(words(text)) <= 3
+        if field == "full_name":
+            return confidence >= SURE and (
+                len(words(text)) != 2 or intent not in ("out_of_scope",)
+            )
+        return looks_like_question(text)
+
+    @staticmethod
+    def _accept(field: str, value: Any) -> list[EventType]:
+        if field == "consent" and not value["given"]:
+            # No next field: the form ends, and `action_save_request` keeps nothing.
+            return [SlotSet("consent", value), SlotSet("requested_slot", None)]
+        if field == "review" and isinstance(value, dict):
+            return [SlotSet(value["change"], None), SlotSet("review", None)]
+        return [SlotSet(field, value)]
+
+
+def _intent(tracker: Tracker) -> str:
+    """Return the intent of the latest message; of a topic, its group."""
+    return str(((tracker.latest_message or {}).get("intent") or {}).get("name") or "")

@@ -1,0 +1,107 @@
+"""Reading the request back, and asking what to change."""
+
+import re
+from datetime import date
+from typing import Any
+
+import phonenumbers
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import EventType
+from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.types import DomainDict
+
+from actions.fields.reading import is_no, looks_like_question, words
+
+CONFIRMED = "confirmed"
+MOST_WORDS_OF_A_CHANGE = 10
+
+_CHANGE = re.compile(
+    r"\b(change|correct|fix|edit|update|wrong|different|not right|isn'?t right|mistake|redo)\b",
+    re.IGNORECASE,
+)
+_FIELDS = (
+    ("email", re.compile(r"\be-?mail\b", re.IGNORECASE)),
+    ("phone", re.compile(r"\b(phone|number|cell|mobile)\b", re.IGNORECASE)),
+    ("full_name", re.compile(r"\b(name|spelling|spelled)\b", re.IGNORECASE)),
+    (
+        "patient_type",
+        re.compile(r"\b(new or existing|new|existing|patient)\b", re.IGNORECASE),
+    ),
+    ("reason", re.compile(r"\breason\b", re.IGNORECASE)),
+    ("preferred_time", re.compile(r"\b(time|day|date|when)\b", re.IGNORECASE)),
+)
+_PATIENT_TYPES = {"new": "new patient", "existing": "existing patient"}
+
+
+def field_to_change(text: str) -> str | None:
+    """Return the field somebody wants to change, when they name one."""
+    if looks_like_question(text) or len(words(text)) > MOST_WORDS_OF_A_CHANGE:
+        return None
+    if not _CHANGE.search(text) and len(words(text)) > 3:
+        return None
+    return next((field for field, pattern in _FIELDS if pattern.search(text)), None)
+
+
+def wants_change(text: str) -> bool:
+    """Tell whether somebody wants something changed, named or not."""
+    return not looks_like_question(text) and (
+        is_no(text) or _CHANGE.search(text) is not None
+    )
+
+
+def summary(slots: dict[str, Any]) -> str:
+    """Return the request line by line, as it will be sent."""
+    lines = [
+        f"Name: {slots['full_name']}",
+        f"Phone: {_readable_phone(slots['phone'])}",
+        f"Email: {slots.get('email') or 'not given'}",
+        f"Patient: {_PATIENT_TYPES.get(slots.get('patient_type') or '', 'not given')}",
+        f"Reason: {slots.get('reason') or 'not given'}",
+        f"When: {_readable_time(slots.get('preferred_time') or {})}",
+    ]
+    # Rasa's interpolation takes "0[" in a text for a placeholder it has left over.
+    return "\n".join(lines).replace("[", "(").replace("]", ")")
+
+
+def _readable_phone(phone: str) -> str:
+    number = phonenumbers.parse(phone)
+    national = phonenumbers.PhoneNumberFormat.NATIONAL
+    international = phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    return phonenumbers.format_number(
+        number, national if number.country_code == 1 else international
+    )
+
+
+def _readable_time(preferred: dict[str, Any]) -> str:
+    said: str = preferred.get("text") or "not given"
+    understood = []
+    if preferred.get("date"):
+        day = date.fromisoformat(preferred["date"])
+        understood.append(f"{day:%A, %B} {day.day}, {day.year}")
+    if preferred.get("part_of_day") and preferred["part_of_day"] not in said.lower():
+        understood.append(preferred["part_of_day"])
+    return f"{said} ({', '.join(understood)})" if understood else said
+
+
+class ActionAskReview(Action):
+    """Read the request back, or ask what to change when the person said that it is not right."""
+
+    def name(self) -> str:
+        """Name it as Rasa expects for the slot `review`."""
+        return "action_ask_review"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        """Ask one of the two questions."""
+        asked_before = tracker.get_slot("requested_slot") == "review"
+        if asked_before and wants_change(
+            (tracker.latest_message or {}).get("text") or ""
+        ):
+            dispatcher.utter_message(response="utter_ask_what_to_change")
+        else:
+            dispatcher.utter_message(
+                response="utter_ask_review",
+                summary=summary(tracker.current_slot_values()),
+            )
+        return []
