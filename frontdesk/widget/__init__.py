@@ -1,0 +1,1 @@
+"""The website widget and the page that shows it."""
