@@ -44,9 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Make the application. The database has to be migrated; Rasa may come later."""
     clinic = load_clinic(settings.clinic_profile)
     database = Database(settings.database)
-    rasa = RasaClient(
-        settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds
-    )
+    rasa = RasaClient(settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds)
     actions = ActionServerProbe(settings.actions_url)
 
     @asynccontextmanager
@@ -56,9 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         await actions.close()
         database.close()
 
-    app = FastAPI(
-        title="Ketalink front desk", docs_url=None, redoc_url=None, lifespan=lifespan
-    )
+    app = FastAPI(title="Ketalink front desk", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings = settings
     app.state.clinic = clinic
     app.state.database = database
@@ -139,9 +135,7 @@ def _translate_errors(app: FastAPI) -> None:
         ).response()
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(
-        _request: Request, _error: RequestValidationError
-    ) -> JSONResponse:
+    async def invalid(_request: Request, _error: RequestValidationError) -> JSONResponse:
         return Problem(
             400,
             "The request could not be read",

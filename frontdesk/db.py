@@ -27,9 +27,7 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(
-        self, value: datetime | None, dialect: sa.Dialect
-    ) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Refuse a naive time; store UTC."""
         if value is None:
             return None
@@ -80,7 +78,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         parsed = sa.make_url(url)
-        options: dict[str, Any] = {"pool_pre_ping": True}
+        # Parameters hold what patients wrote: never in an error message.
+        options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
         if parsed.get_backend_name() == "sqlite":
             options["connect_args"] = {"timeout": SQLITE_BUSY_MS / 1000}
             if parsed.database:

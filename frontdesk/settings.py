@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     tracker_database_url: str | None = None
     clinic_profile: ProjectPath = Path("data/clinic.yml")
     model_dir: ProjectPath = Path("models")
+    encoder_path: ProjectPath | None = None
 
     rasa_port: TcpPort = 5005
     actions_port: TcpPort = 5055
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
 
     rasa_secret: SecretStr | None = None
     session_secret: SecretStr | None = None
+    # Phone numbers are looked up by a hash keyed with this: a new one forgets every opt-out.
+    lookup_secret: SecretStr | None = None
 
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
@@ -77,10 +80,7 @@ class Settings(BaseSettings):
     @property
     def tracker_database(self) -> str:
         """Return the address of Rasa's own database, which holds no lead."""
-        return (
-            self.tracker_database_url
-            or f"sqlite:///{self.data_dir / 'conversations.db'}"
-        )
+        return self.tracker_database_url or f"sqlite:///{self.data_dir / 'conversations.db'}"
 
     @property
     def rasa_url(self) -> str:
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         """Secrets made on first start and kept in `data_dir`, readable by the owner only."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.data_dir / "secrets.json"
-        fresh = {name: secrets.token_urlsafe(32) for name in ("rasa", "session")}
+        fresh = {name: secrets.token_urlsafe(32) for name in ("rasa", "session", "lookup")}
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         return fresh
 
     def secret(self, name: str) -> str:
-        """Return the secret `rasa` or `session`: the one that is set, else the generated one."""
+        """Return the secret `rasa`, `session` or `lookup`: the one that is set, else the generated one."""
         chosen: SecretStr | None = getattr(self, f"{name}_secret")
         if chosen is None:
             return self.generated_secrets[name]
@@ -132,8 +132,7 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg']}"
-            for issue in error.errors()
+            f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg']}" for issue in error.errors()
         ]
         raise SettingsError(
             "These settings cannot be used:\n  "
@@ -141,13 +140,9 @@ def load_settings() -> Settings:
             + "\nCorrect them in the environment or in .env; .env.example says what each one is."
         ) from None
     except UnicodeDecodeError as error:
-        raise SettingsError(
-            f".env is not UTF-8 text ({error.reason}). Save it as UTF-8."
-        ) from error
+        raise SettingsError(f".env is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(
-            f"DATA_DIR {settings.data_dir} cannot be made: {error.strerror}."
-        ) from error
+        raise SettingsError(f"DATA_DIR {settings.data_dir} cannot be made: {error.strerror}.") from error
     return settings

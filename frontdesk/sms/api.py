@@ -1,0 +1,104 @@
+"""Twilio's messaging webhook: `POST /sms/twilio`."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.datastructures import FormData
+from starlette.formparsers import FormParser, MultiPartException
+from twilio.twiml.messaging_response import MessagingResponse  # type: ignore[import-untyped]
+
+from frontdesk.chat.service import ChatService
+from frontdesk.clinic import Clinic
+from frontdesk.db import Database
+from frontdesk.limits import MessageLimit
+from frontdesk.problems import Problem
+from frontdesk.settings import Settings
+from frontdesk.sms.service import InboundSms, SmsDesk, UnreadableSms
+from frontdesk.sms.signature import HEADER, BadSignature, WebhookSignature
+from frontdesk.sms.texts import load_texts
+
+log = structlog.get_logger(__name__)
+
+PATH = "/sms/twilio"
+# An SMS of 1,600 characters is 20,000 bytes when each is escaped; Twilio's other fields need a few thousand.
+LARGEST_BODY = 64_000
+
+
+@dataclass(frozen=True)
+class SmsApi:
+    """What the webhook works with; the application makes one."""
+
+    signature: WebhookSignature
+    desk: SmsDesk
+
+
+def make_sms(settings: Settings, clinic: Clinic, database: Database, chat: ChatService) -> SmsApi:
+    """Put the channel together; raise SettingsError when its texts cannot be read."""
+    texts, keywords = load_texts(clinic)
+    token = settings.twilio_auth_token
+    return SmsApi(
+        signature=WebhookSignature(token.get_secret_value() if token else None, settings.public_url),
+        desk=SmsDesk(
+            database,
+            chat,
+            texts,
+            keywords,
+            MessageLimit(settings.chat_limit_per_minute, "sms"),
+            settings.secret("lookup"),
+        ),
+    )
+
+
+def get_sms(request: Request) -> SmsApi:
+    """Return the application's SmsApi."""
+    sms: SmsApi = request.app.state.sms
+    return sms
+
+
+SmsDep = Annotated[SmsApi, Depends(get_sms)]
+router = APIRouter(tags=["sms"])
+
+
+@router.post(PATH)
+async def receive_sms(request: Request, api: SmsDep) -> Response:
+    """Answer one incoming text in TwiML. Errors: 403 not signed by Twilio, 400 no text, 413 too large."""
+    try:
+        signature = api.signature.expect(request.headers.get(HEADER))
+        form = await _form(request)
+        api.signature.check(PATH, request.url.query, form, signature)
+    except BadSignature as error:
+        log.warning("sms_refused", reason=error.reason)
+        raise Problem(
+            403,
+            "This request is not signed by Twilio",
+            f"Only requests with a valid {HEADER} are taken. See docs/sms.md.",
+        ) from error
+    try:
+        sms = InboundSms.parse(form)
+    except UnreadableSms as error:
+        raise Problem(400, "This is no text message", "`MessageSid` and `From` are needed.") from error
+    twiml = MessagingResponse()
+    text = await api.desk.answer(sms)
+    if text:
+        twiml.message(text)
+    return Response(twiml.to_xml(), media_type="application/xml")
+
+
+async def _form(request: Request) -> FormData:
+    """Read the body, which is not trusted yet: so much and no more."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise Problem(413, "The request is too large", f"At most {LARGEST_BODY:,} bytes are read.")
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield bytes(body)
+
+    try:
+        return await FormParser(request.headers, whole()).parse()
+    except MultiPartException as error:
+        raise Problem(400, "The request could not be read", "Its form has too many fields.") from error
