@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rasa_sdk import FormValidationAction, Tracker
 from rasa_sdk.events import ActionExecutionRejected, EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.forms import FormValidationAction
+from rasa_sdk.interfaces import Tracker
 from rasa_sdk.types import DomainDict
 
 from actions.fields.email import read_email
@@ -19,8 +20,10 @@ from actions.fields.reading import (
     Accepted,
     NotAnAnswer,
     Reading,
+    is_conditional,
     is_no,
     is_skip,
+    is_undecided,
     is_yes,
     looks_like_question,
     words,
@@ -67,6 +70,7 @@ INTERRUPTIONS = frozenset(
 )
 ALWAYS_FIRST = frozenset({"crisis"})
 SURE = 0.8
+LONG = 6
 _FREE_TEXT = ("full_name", "reason")
 
 
@@ -90,9 +94,7 @@ class ValidateAppointmentForm(FormValidationAction):
         """Name it as Rasa expects."""
         return f"validate_{FORM}"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         """Return the field's value, or nothing and a reason, or a rejection that lets a rule answer."""
         events: list[EventType] = []
         if tracker.get_slot("request_id") is None:
@@ -104,8 +106,7 @@ class ValidateAppointmentForm(FormValidationAction):
         intent = _intent(tracker)
         reading = self._read(field, text, intent)
         if intent in ALWAYS_FIRST or (
-            intent in INTERRUPTIONS
-            and self._is_interruption(field, text, intent, reading, tracker)
+            intent in INTERRUPTIONS and self._is_interruption(field, text, intent, reading, tracker)
         ):
             return [*events, SlotSet(field, None), ActionExecutionRejected(FORM)]
         if isinstance(reading, Accepted):
@@ -117,39 +118,29 @@ class ValidateAppointmentForm(FormValidationAction):
 
     def _read(self, field: str, text: str, intent: str) -> Reading:
         if field == "full_name":
-            return (
-                NotAnAnswer("utter_field_needed")
-                if is_skip(text) or intent == "skip"
-                else read_name(text)
-            )
+            return NotAnAnswer("utter_field_needed") if is_skip(text) or intent == "skip" else read_name(text)
         if field == "phone":
             reading = read_phone(text)
             if isinstance(reading, NotAnAnswer) and (is_skip(text) or intent == "skip"):
                 return NotAnAnswer("utter_field_needed")
             return reading
         if field == "email":
-            return (
-                Accepted("")
-                if intent == "skip" and "@" not in text
-                else read_email(text)
-            )
+            return Accepted("") if intent == "skip" and "@" not in text else read_email(text)
         if field == "patient_type":
             return Accepted("") if intent == "skip" else read_patient_type(text)
         if field == "reason":
             return Accepted("") if intent == "skip" else read_reason(text)
         if field == "preferred_time":
-            return read_preferred_time(
-                text, self._now().astimezone(self._timezone).date()
-            )
+            return read_preferred_time(text, self._now().astimezone(self._timezone).date())
         if field == "consent":
             return self._read_consent(text, intent)
         return self._read_review(text, intent)
 
     def _read_consent(self, text: str, intent: str) -> Reading:
         at = self._now().isoformat()
-        if intent == "affirm" or is_yes(text):
+        if _agrees(text, intent):
             return Accepted({"given": True, "at": at})
-        if intent == "deny" or is_no(text):
+        if is_no(text) or (intent == "deny" and not is_undecided(text)):
             return Accepted({"given": False, "at": at})
         return NotAnAnswer("utter_invalid_consent")
 
@@ -157,31 +148,25 @@ class ValidateAppointmentForm(FormValidationAction):
         changed = field_to_change(text)
         if changed is not None:
             return Accepted({"change": changed})
-        if intent == "affirm" or is_yes(text):
+        if _agrees(text, intent):
             return Accepted(CONFIRMED)
         # `action_ask_review` asks what to change, or shows everything again.
         return NotAnAnswer("")
 
-    def _is_interruption(
-        self, field: str, text: str, intent: str, reading: Reading, tracker: Tracker
-    ) -> bool:
+    def _is_interruption(self, field: str, text: str, intent: str, reading: Reading, tracker: Tracker) -> bool:
         if not isinstance(reading, Accepted):
             return not (field == "review" and field_to_change(text))
+        confidence = float((tracker.latest_message or {}).get("intent", {}).get("confidence") or 0.0)
+        if field == "preferred_time" and intent != "cancel_request":
+            # "Next week is fine" is a time; a long text with a "week" in it that asks about results is not.
+            vague = reading.value["date"] is None and reading.value["part_of_day"] is None
+            return vague and confidence >= SURE and len(words(text)) >= LONG
         if field not in _FREE_TEXT:
-            return (
-                intent == "cancel_request"
-                and len(words(text)) <= 6
-                and field != "email"
-            )
-        confidence = float(
-            (tracker.latest_message or {}).get("intent", {}).get("confidence") or 0.0
-        )
+            return intent == "cancel_request" and len(words(text)) <= 6 and field != "email"
         if intent == "cancel_request":
             return confidence >= SURE or len(words(text)) <= 3
         if field == "full_name":
-            return confidence >= SURE and (
-                len(words(text)) != 2 or intent not in ("out_of_scope",)
-            )
+            return confidence >= SURE and (len(words(text)) != 2 or intent not in ("out_of_scope",))
         return looks_like_question(text)
 
     @staticmethod
@@ -192,6 +177,12 @@ class ValidateAppointmentForm(FormValidationAction):
         if field == "review" and isinstance(value, dict):
             return [SlotSet(value["change"], None), SlotSet("review", None)]
         return [SlotSet(field, value)]
+
+
+def _agrees(text: str, intent: str) -> bool:
+    """Tell whether somebody agrees, and to all of it."""
+    unreserved = not is_conditional(text) and not looks_like_question(text)
+    return is_yes(text) or (intent == "affirm" and unreserved)
 
 
 def _intent(tracker: Tracker) -> str:

@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Any
 
 import structlog
-from rasa_sdk import Action, Tracker
 from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.interfaces import Action, Tracker
 from rasa_sdk.types import DomainDict
 from starlette.concurrency import run_in_threadpool
 
@@ -31,9 +31,7 @@ class ActionSaveRequest(Action):
         """Name it as the domain does."""
         return "action_save_request"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         """Save and confirm; keep nothing when the person did not agree to be contacted.
 
         A database that fails is an error of the turn: Rasa forgets the turn, and the person's "yes" can be sent again.
@@ -62,9 +60,7 @@ class ActionCancelRequest(Action):
         """Name it as the domain does."""
         return "action_cancel_request"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         """Say so and forget the run."""
         dispatcher.utter_message(response="utter_request_cancelled")
         return clear_run()
@@ -84,9 +80,7 @@ def new_lead(slots: dict[str, Any], tracker: Tracker, domain: DomainDict) -> New
         reason=slots.get("reason") or None,
         preferred_time=PreferredTime(
             text=preferred["text"],
-            date=date.fromisoformat(preferred["date"])
-            if preferred.get("date")
-            else None,
+            date=date.fromisoformat(preferred["date"]) if preferred.get("date") else None,
             part_of_day=preferred.get("part_of_day"),
         )
         if preferred

@@ -5,18 +5,19 @@ from datetime import date
 from typing import Any
 
 import phonenumbers
-from rasa_sdk import Action, Tracker
 from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.interfaces import Action, Tracker
 from rasa_sdk.types import DomainDict
 
-from actions.fields.reading import is_no, looks_like_question, words
+from actions.fields.reading import is_no, is_yes, looks_like_question, words
 
 CONFIRMED = "confirmed"
 MOST_WORDS_OF_A_CHANGE = 10
 
 _CHANGE = re.compile(
-    r"\b(change|correct|fix|edit|update|wrong|different|not right|isn'?t right|mistake|redo)\b",
+    r"\b(change|correct(?=\s+(?:my|the|it|this|that|something)\b)|correction|fix|edit|update|wrong|different|"
+    r"not right|isn'?t right|mistake|redo)\b",
     re.IGNORECASE,
 )
 _FIELDS = (
@@ -37,16 +38,15 @@ def field_to_change(text: str) -> str | None:
     """Return the field somebody wants to change, when they name one."""
     if looks_like_question(text) or len(words(text)) > MOST_WORDS_OF_A_CHANGE:
         return None
-    if not _CHANGE.search(text) and len(words(text)) > 3:
+    # "The phone" is enough, "yes, any time" is not.
+    if not _CHANGE.search(text) and (len(words(text)) > 3 or is_yes(text)):
         return None
     return next((field for field, pattern in _FIELDS if pattern.search(text)), None)
 
 
 def wants_change(text: str) -> bool:
     """Tell whether somebody wants something changed, named or not."""
-    return not looks_like_question(text) and (
-        is_no(text) or _CHANGE.search(text) is not None
-    )
+    return not looks_like_question(text) and (is_no(text) or _CHANGE.search(text) is not None)
 
 
 def summary(slots: dict[str, Any]) -> str:
@@ -67,9 +67,7 @@ def _readable_phone(phone: str) -> str:
     number = phonenumbers.parse(phone)
     national = phonenumbers.PhoneNumberFormat.NATIONAL
     international = phonenumbers.PhoneNumberFormat.INTERNATIONAL
-    return phonenumbers.format_number(
-        number, national if number.country_code == 1 else international
-    )
+    return phonenumbers.format_number(number, national if number.country_code == 1 else international)
 
 
 def _readable_time(preferred: dict[str, Any]) -> str:
@@ -90,14 +88,10 @@ class ActionAskReview(Action):
         """Name it as Rasa expects for the slot `review`."""
         return "action_ask_review"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         """Ask one of the two questions."""
         asked_before = tracker.get_slot("requested_slot") == "review"
-        if asked_before and wants_change(
-            (tracker.latest_message or {}).get("text") or ""
-        ):
+        if asked_before and wants_change((tracker.latest_message or {}).get("text") or ""):
             dispatcher.utter_message(response="utter_ask_what_to_change")
         else:
             dispatcher.utter_message(

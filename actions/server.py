@@ -43,12 +43,8 @@ def create_app(settings: Settings) -> Starlette:
     authorization = f"Bearer {settings.secret('rasa')}".encode()
 
     async def run_action(request: Request) -> JSONResponse:
-        if not hmac.compare_digest(
-            request.headers.get("authorization", "").encode(), authorization
-        ):
-            return JSONResponse(
-                {"error": "The shared secret is missing or wrong."}, status_code=401
-            )
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), authorization):
+            return JSONResponse({"error": "The shared secret is missing or wrong."}, status_code=401)
         call = await _action_call(request)
         try:
             result = await executor.run(call)
@@ -62,7 +58,7 @@ def create_app(settings: Settings) -> Starlette:
                 {"error": error.message, "action_name": error.action_name},
                 status_code=404,
             )
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             # Only the kind of error: its text, and the request, may hold what the visitor wrote.
             log.error(
                 "action_failed",
@@ -70,9 +66,7 @@ def create_app(settings: Settings) -> Starlette:
                 error=type(error).__name__,
             )
             return JSONResponse({"error": type(error).__name__}, status_code=500)
-        return JSONResponse(
-            result.model_dump() if result else {"events": [], "responses": []}
-        )
+        return JSONResponse(result.model_dump() if result else {"events": [], "responses": []})
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

