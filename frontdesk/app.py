@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from frontdesk.chat.api import ChatApi, unavailable
 from frontdesk.chat.api import router as chat_router
@@ -102,6 +103,15 @@ def create_app(settings: Settings) -> FastAPI:
             response.headers["Cache-Control"] = "no-store"
         return response
 
+    origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Retry-After"],
+        )
     _translate_errors(app)
     return app
 
@@ -145,4 +155,9 @@ def _translate_errors(app: FastAPI) -> None:
     @app.exception_handler(SQLAlchemyError)
     async def database_down(request: Request, error: SQLAlchemyError) -> JSONResponse:
         log.error("database_unavailable", error=type(error).__name__)
+        return unavailable(request.app.state.clinic).response()
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_failed", path=request.scope["route"].path if "route" in request.scope else None)
         return unavailable(request.app.state.clinic).response()

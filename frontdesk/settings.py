@@ -6,13 +6,16 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import sqlalchemy as sa
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 _SHORTEST_SECRET = 32
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
@@ -25,6 +28,31 @@ def _from_project(path: Path) -> Path:
 
 ProjectPath = Annotated[Path, AfterValidator(_from_project)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no time zone has this name; write one such as America/New_York") from None
+    return name
+
+
+def _log_level(name: str) -> str:
+    if name.upper() not in _LOG_LEVELS:
+        raise ValueError(f"use one of {', '.join(_LOG_LEVELS)}")
+    return name.upper()
+
+
+def _database_address(url: str | None) -> str | None:
+    try:
+        sa.make_url(url or "sqlite://")
+    except sa.exc.ArgumentError:
+        raise ValueError("this is no database address; write postgresql://user:password@host/name") from None
+    return url
+
+
+DatabaseAddress = Annotated[str | None, AfterValidator(_database_address)]
 
 
 class Settings(BaseSettings):
@@ -40,11 +68,13 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: TcpPort = 8000
     public_url: str | None = None
+    # Other sites that may embed the widget, comma-separated: https://www.example.com
+    allowed_origins: str = ""
     trusted_proxies: str = "127.0.0.1"
 
     data_dir: ProjectPath = Path("var")
-    database_url: str | None = None
-    tracker_database_url: str | None = None
+    database_url: DatabaseAddress = None
+    tracker_database_url: DatabaseAddress = None
     clinic_profile: ProjectPath = Path("data/clinic.yml")
     model_dir: ProjectPath = Path("models")
     encoder_path: ProjectPath | None = None
@@ -55,7 +85,7 @@ class Settings(BaseSettings):
 
     chat_limit_per_minute: Annotated[int, Field(ge=0)] = 60
     session_hours: Annotated[float, Field(gt=0)] = 24.0
-    clinic_timezone: str = "America/New_York"
+    clinic_timezone: Annotated[str, AfterValidator(_time_zone)] = "America/New_York"
 
     rasa_secret: SecretStr | None = None
     session_secret: SecretStr | None = None
@@ -66,7 +96,7 @@ class Settings(BaseSettings):
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
 
-    log_level: str = "INFO"
+    log_level: Annotated[str, AfterValidator(_log_level)] = "INFO"
 
     @property
     def database(self) -> str:

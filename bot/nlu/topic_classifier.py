@@ -30,6 +30,7 @@ from rasa.shared.nlu.constants import (
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
+from threadpoolctl import threadpool_limits
 
 from bot.nlu import encoder, topic_model
 from bot.nlu.encoder import EncoderUnavailable, SentenceEncoder
@@ -44,9 +45,7 @@ class TopicClassifierError(RasaException):
     """The classifier cannot be trained or loaded; the message says what to do."""
 
 
-@DefaultV1Recipe.register(
-    DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True
-)
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class TopicClassifier(GraphComponent, IntentClassifier):
     """Choose among all topics at once: `session/duration` competes with `cost/price` and with `greet`.
 
@@ -67,14 +66,12 @@ class TopicClassifier(GraphComponent, IntentClassifier):
 
     @classmethod
     def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
-        """Train again when this module or those beside it change: Rasa looks at the source of the class alone.
+        """Train again when this module or those beside it change: Rasa looks at the class alone.
 
         The encoder's weights are covered as well: `encoder.py` names the only files it accepts.
         """
         sources = [__file__, encoder.__file__, topic_model.__file__]
-        return hashlib.sha256(
-            b"".join(Path(source).read_bytes() for source in sources)
-        ).hexdigest()
+        return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()
 
     @classmethod
     def create(
@@ -108,7 +105,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             raise TopicClassifierError(str(error)) from error
         except (OSError, ValueError, TopicModelError) as error:
             raise TopicClassifierError(
-                f"The topics of the trained model cannot be loaded, so no message would be understood: {error} "
+                f"The topics of the trained model cannot be loaded, so nothing would be understood: {error} "
                 f"Train again with `./ketalink train`."
             ) from error
         return cls(config, model_storage, resource, model)
@@ -121,9 +118,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         model: TopicModel | None = None,
     ) -> None:
         if config["ranking_length"] < 1 or config["strength"] <= 0:
-            raise InvalidConfigException(
-                "TopicClassifier: `ranking_length` and `strength` must be above zero."
-            )
+            raise InvalidConfigException("TopicClassifier: `ranking_length` and `strength` must be above zero.")
         self._config = config
         self._model_storage = model_storage
         self._resource = resource
@@ -131,17 +126,16 @@ class TopicClassifier(GraphComponent, IntentClassifier):
 
     def train(self, training_data: TrainingData) -> Resource:
         """Learn the topics from the examples, keep them in the model archive."""
-        examples = [
-            example for example in training_data.intent_examples if example.get(TEXT)
-        ]
+        examples = [example for example in training_data.intent_examples if example.get(TEXT)]
         try:
             sentence_encoder = SentenceEncoder(encoder.build_graph())
-            self._model = TopicModel.train(
-                sentence_encoder,
-                texts=[example.get(TEXT) for example in examples],
-                topics=[example.get_full_intent() for example in examples],
-                strength=self._config["strength"],
-            )
+            with threadpool_limits(limits=1):  # a second thread of numpy only gets in the way of the first
+                self._model = TopicModel.train(
+                    sentence_encoder,
+                    texts=[example.get(TEXT) for example in examples],
+                    topics=[example.get_full_intent() for example in examples],
+                    strength=self._config["strength"],
+                )
         except (EncoderUnavailable, TopicModelError) as error:
             raise TopicClassifierError(str(error)) from error
         arrays, data = self._model.state()
@@ -157,9 +151,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         A message that carries an intent already (`/greet` in a test or in `rasa shell`) keeps it.
         """
         if self._model is None:
-            raise TopicClassifierError(
-                "The topic classifier was asked before it was trained."
-            )
+            raise TopicClassifierError("The topic classifier was asked before it was trained.")
         for message in messages:
             if not message.get(INTENT):
                 self._classify(self._model, message)
@@ -185,19 +177,15 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         )
         message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
         selected: dict[str, Any] = {
-            RESPONSE_SELECTOR_RETRIEVAL_INTENTS: sorted(
-                {group_of(t) for t in model.topics if is_retrieval(t)}
-            )
+            RESPONSE_SELECTOR_RETRIEVAL_INTENTS: sorted({group_of(t) for t in model.topics if is_retrieval(t)})
         }
         if is_retrieval(best):
-            # The wording itself is left out: the domain has it, and the tracker would keep it with every message.
+            # Without the wording, which the domain has: the tracker would keep it with every message.
             selected[group] = {
                 RESPONSE_SELECTOR_PREDICTION_KEY: {
                     INTENT_RESPONSE_KEY: best,
                     PREDICTED_CONFIDENCE_KEY: confidence,
-                    RESPONSE_SELECTOR_UTTER_ACTION_KEY: intent_response_key_to_template_key(
-                        best
-                    ),
+                    RESPONSE_SELECTOR_UTTER_ACTION_KEY: intent_response_key_to_template_key(best),
                 },
                 RESPONSE_SELECTOR_RANKING_KEY: [
                     {
@@ -205,8 +193,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
                         PREDICTED_CONFIDENCE_KEY: entry[PREDICTED_CONFIDENCE_KEY],
                     }
                     for entry in ranking
-                    if is_retrieval(entry[INTENT_NAME_KEY])
-                    and group_of(entry[INTENT_NAME_KEY]) == group
+                    if is_retrieval(entry[INTENT_NAME_KEY]) and group_of(entry[INTENT_NAME_KEY]) == group
                 ],
             }
         message.set(RESPONSE_SELECTOR_PROPERTY_NAME, selected, add_to_output=True)

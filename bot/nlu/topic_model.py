@@ -1,5 +1,6 @@
 """One linear model over all topics, and the score that says how much to trust it. Knows nothing of Rasa."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -15,8 +16,13 @@ REJECTED_SHARE = 0.05
 FOLDS = 5
 CUT_RANGE = (1e-3, 0.999)
 
-LETTERS_WIDTH = 200
+PIECES: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (2, 5), "sublinear_tf": True}
+LETTERS_WIDTH = 100
 LETTERS_WEIGHT = 0.5  # against 1 for the meaning: enough for misspelled words, too little to drown the rest
+
+# "?", "..." or an emoji alone looks to the encoder like whatever short example is nearest.
+# "$$?" however asks for the price.
+_READABLE = re.compile(r"[\w$]")
 
 
 class TopicModelError(Exception):
@@ -42,9 +48,12 @@ class LetterFeatures:
 
     @classmethod
     def fit(cls, texts: Sequence[str]) -> "LetterFeatures":
-        """Learn which pieces occur and which occur together."""
-        pieces = _pieces()
-        counts = pieces.fit_transform(texts)
+        """Learn which pieces occur and which occur together; raises TopicModelError for too few examples."""
+        pieces = TfidfVectorizer(min_df=2, **PIECES)
+        try:
+            counts = pieces.fit_transform(texts)
+        except ValueError as error:  # scikit-learn: "no terms remain"
+            raise TopicModelError("There are too few examples to learn from. Add some to data/nlu/.") from error
         width = max(1, min(LETTERS_WIDTH, min(counts.shape) - 1))
         axes = TruncatedSVD(width, random_state=0).fit(counts).components_
         return cls(pieces, axes.astype(np.float32))
@@ -58,17 +67,12 @@ class LetterFeatures:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what is needed to restore the features: arrays, and data fit for JSON."""
         arrays = {"piece_idf": self._pieces.idf_, "piece_axes": self._axes}
-        return arrays, {
-            "pieces": [str(piece) for piece in self._pieces.get_feature_names_out()]
-        }
+        return arrays, {"pieces": [str(piece) for piece in self._pieces.get_feature_names_out()]}
 
     @classmethod
-    def restore(
-        cls, arrays: dict[str, np.ndarray], data: dict[str, Any]
-    ) -> "LetterFeatures":
-        """Bring back features from `state`; raises KeyError or ValueError when parts are missing or do not fit."""
-        pieces = _pieces()
-        pieces.vocabulary = data["pieces"]
+    def restore(cls, arrays: dict[str, np.ndarray], data: dict[str, Any]) -> "LetterFeatures":
+        """Bring back features from `state`; raises KeyError or ValueError if parts are missing or wrong."""
+        pieces = TfidfVectorizer(vocabulary=data["pieces"], **PIECES)
         pieces.idf_ = arrays["piece_idf"]
         axes = arrays["piece_axes"]
         if axes.shape[1] != len(data["pieces"]):
@@ -76,16 +80,12 @@ class LetterFeatures:
         return cls(pieces, axes)
 
 
-def _pieces() -> TfidfVectorizer:
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
-
-
 class TopicModel:
     """Multinomial logistic regression over topics, with a score of which less than 0.5 always means "reject".
 
-    The raw score of a topic is its probability times the cosine of the message to the training example nearest
-    to it: the first alone is sure of strange messages, the second alone of ambiguous ones. What raw score is
-    enough depends on the number of topics and how alike they are, so it is measured when training.
+    The raw score of a topic is its probability times the cosine of the message to the training example
+    nearest to it: the first alone is sure of strange messages, the second alone of ambiguous ones. What raw
+    score is enough depends on the number of topics and how alike they are, so it is measured when training.
     """
 
     def __init__(
@@ -132,12 +132,10 @@ class TopicModel:
             texts: training examples.
             topics: the topic of each.
             strength: how closely to follow the examples (scikit-learn's `C`).
-        Raises: TopicModelError if there are fewer than two topics.
+        Raises: TopicModelError if there are fewer than two topics, or too few examples.
         """
         if len(set(topics)) < 2:
-            raise TopicModelError(
-                "There are examples of fewer than two topics. Add examples to data/nlu/."
-            )
+            raise TopicModelError("There are examples of fewer than two topics. Add examples to data/nlu/.")
         embeddings = encoder.encode(texts)
         fold_of = spread_over_folds(topics)
         unseen = np.zeros(len(texts))
@@ -153,9 +151,7 @@ class TopicModel:
                 [topics[i] for i in kept],
                 strength,
             )
-            unseen[held_out] = model._raw_scores(
-                [texts[i] for i in held_out], embeddings[held_out]
-            ).max(axis=1)
+            unseen[held_out] = model._raw_scores([texts[i] for i in held_out], embeddings[held_out]).max(axis=1)
         final = cls._fit(encoder, texts, embeddings, topics, strength)
         final.cut = float(np.clip(np.quantile(unseen, REJECTED_SHARE), *CUT_RANGE))
         return final
@@ -198,8 +194,12 @@ class TopicModel:
         return np.asarray(probabilities * nearest, dtype=np.float64)
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """Return how sure each topic is, in [0, 1], shape (n_texts, n_topics); below 0.5 means "reject"."""
-        return rescale(self._raw_scores(texts, self._encoder.encode(texts)), self.cut)
+        """Return how sure each topic is, in [0, 1], shape (n_texts, n_topics); below 0.5 means "reject".
+
+        A text without anything to read scores 0 everywhere.
+        """
+        readable = np.array([[bool(_READABLE.search(text))] for text in texts])
+        return rescale(self._raw_scores(texts, self._encoder.encode(texts)) * readable, self.cut)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what is needed, beside the encoder, to restore the model: arrays, and data fit for JSON."""
@@ -208,9 +208,7 @@ class TopicModel:
         return arrays, {**data, "topics": self.topics, "cut": self.cut}
 
     @classmethod
-    def restore(
-        cls, encoder: Encoder, arrays: dict[str, np.ndarray], data: dict[str, Any]
-    ) -> "TopicModel":
+    def restore(cls, encoder: Encoder, arrays: dict[str, np.ndarray], data: dict[str, Any]) -> "TopicModel":
         """Bring back a model from `state`; raises TopicModelError when parts are missing or do not fit."""
         try:
             letters = LetterFeatures.restore(arrays, data)
@@ -222,17 +220,9 @@ class TopicModel:
             )
             width = examples.shape[1] + arrays["piece_axes"].shape[0]
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise TopicModelError(
-                f"The stored topic model is incomplete: {error!r}."
-            ) from error
-        if (
-            weights.shape != (len(topics), width)
-            or bias.shape != (len(topics),)
-            or not 0 < cut < 1
-        ):
-            raise TopicModelError(
-                "The parts of the stored topic model do not fit together."
-            )
+            raise TopicModelError(f"The stored topic model is incomplete: {error!r}.") from error
+        if weights.shape != (len(topics), width) or bias.shape != (len(topics),) or not 0 < cut < 1:
+            raise TopicModelError("The parts of the stored topic model do not fit together.")
         return cls(encoder, letters, topics, weights, bias, examples, cut)
 
 
@@ -241,12 +231,10 @@ def _side_by_side(embeddings: np.ndarray, letters: np.ndarray) -> np.ndarray:
 
 
 def spread_over_folds(topics: Sequence[str]) -> np.ndarray:
-    """Return the fold of each example, int, shape (n_examples,): every topic is spread as evenly as it can be."""
+    """Return the fold of each example, int, shape (n_examples,): every topic is spread evenly."""
     shuffled = np.random.default_rng(0).permutation(len(topics))
     folds = np.empty(len(topics), dtype=int)
-    folds[sorted(shuffled, key=lambda index: topics[index])] = (
-        np.arange(len(topics)) % FOLDS
-    )
+    folds[sorted(shuffled, key=lambda index: topics[index])] = np.arange(len(topics)) % FOLDS
     return folds
 
 

@@ -76,12 +76,8 @@ class InboundMessage:
         if values["payload"] is not None and values["session"] is None:
             raise _malformed("A `payload` needs the `session` it was sent in.")
         client_id = values["id"]
-        if client_id is not None and (
-            not 0 < len(client_id) <= LONGEST_CLIENT_ID or not client_id.isprintable()
-        ):
-            raise _malformed(
-                f"`id` has to be 1 to {LONGEST_CLIENT_ID} printable characters."
-            )
+        if client_id is not None and (not 0 < len(client_id) <= LONGEST_CLIENT_ID or not client_id.isprintable()):
+            raise _malformed(f"`id` has to be 1 to {LONGEST_CLIENT_ID} printable characters.")
         return cls(values["session"], values["text"], values["payload"], client_id)
 
 
@@ -110,12 +106,8 @@ async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
     except ConversationNotFound as error:
         raise _unknown_session() from error
     except AssistantUnavailable as error:
-        raise unavailable(
-            chat.clinic, chat.tokens.issue(error.conversation_id)
-        ) from error
-    return JSONResponse(
-        {"session": chat.tokens.issue(conversation_id), "messages": reply.messages}
-    )
+        raise unavailable(chat.clinic, chat.tokens.issue(error.conversation_id), kept=True) from error
+    return JSONResponse({"session": chat.tokens.issue(conversation_id), "messages": reply.messages})
 
 
 @router.get("/history")
@@ -126,9 +118,7 @@ async def read_history(request: Request, chat: ChatDep) -> JSONResponse:
         messages = await chat.service.history(conversation_id)
     except ConversationNotFound as error:
         raise _unknown_session() from error
-    return JSONResponse(
-        {"session": chat.tokens.issue(conversation_id), "messages": messages}
-    )
+    return JSONResponse({"session": chat.tokens.issue(conversation_id), "messages": messages})
 
 
 @router.delete("", status_code=204)
@@ -138,9 +128,10 @@ async def forget_conversation(request: Request, chat: ChatDep) -> Response:
     return Response(status_code=204)
 
 
-def unavailable(clinic: Clinic, token: str | None = None) -> Problem:
+def unavailable(clinic: Clinic, token: str | None = None, *, kept: bool = False) -> Problem:
     """Return the 503 that still helps: the clinic's number, the crisis lines, where to leave a request."""
-    detail = f"I can't answer right now, but your message is kept. {clinic.contact_line()} {clinic.request_line()}"
+    answer = "I can't answer right now, but your message is kept." if kept else "I can't answer right now."
+    detail = f"{answer} {clinic.contact_line()} {clinic.request_line()}"
     messages = [
         {"kind": "say", "text": detail, "buttons": []},
         {"kind": "say", "text": CRISIS_LINES, "buttons": []},
@@ -157,16 +148,10 @@ def unavailable(clinic: Clinic, token: str | None = None) -> Problem:
     )
 
 
-async def _answer(
-    chat: ChatApi, conversation_id: str, message: InboundMessage
-) -> Reply:
+async def _answer(chat: ChatApi, conversation_id: str, message: InboundMessage) -> Reply:
     if message.payload is not None:
-        return await chat.service.press(
-            conversation_id, Channel.WIDGET, message.payload, message.client_id
-        )
-    return await chat.service.say(
-        conversation_id, Channel.WIDGET, message.text or "", message.client_id
-    )
+        return await chat.service.press(conversation_id, Channel.WIDGET, message.payload, message.client_id)
+    return await chat.service.say(conversation_id, Channel.WIDGET, message.text or "", message.client_id)
 
 
 async def _body(request: Request) -> bytes:

@@ -14,9 +14,7 @@ def from_rasa(reply: dict[str, Any]) -> dict[str, Any]:
     metadata = reply.get("metadata") or {}
     kind = metadata.get("kind", "say")
     if kind not in KINDS:
-        raise ValueError(
-            f"the response {reply.get('response')} has the unknown kind {kind!r}"
-        )
+        raise ValueError(f"the response {reply.get('response')} has the unknown kind {kind!r}")
     message: dict[str, Any] = {"kind": kind, "text": reply["text"]}
     topic = (reply.get("response") or "").removeprefix(_ANSWER_PREFIX)
     if "/" in topic:
@@ -29,8 +27,7 @@ def from_rasa(reply: dict[str, Any]) -> dict[str, Any]:
     if kind == "confirmation" and reply.get("lead"):
         message["lead"] = reply["lead"]
     message["buttons"] = [
-        {"title": button["title"], "payload": button["payload"]}
-        for button in reply.get("buttons") or []
+        {"title": button["title"], "payload": button["payload"]} for button in reply.get("buttons") or []
     ]
     return message
 

@@ -47,9 +47,7 @@ class Message(Base):
     )
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
-    conversation_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("conversations.id", ondelete="CASCADE")
-    )
+    conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id", ondelete="CASCADE"))
     position: Mapped[int]
     sender: Mapped[str] = mapped_column(sa.String(10))
     text: Mapped[str] = mapped_column(sa.Text)

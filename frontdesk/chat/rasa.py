@@ -22,9 +22,7 @@ class RasaClient:
             limits=httpx.Limits(max_connections=64),
         )
 
-    async def send(
-        self, conversation_id: str, channel: Channel, text: str
-    ) -> dict[str, Any]:
+    async def send(self, conversation_id: str, channel: Channel, text: str) -> dict[str, Any]:
         """Return `{"messages": [...], "understood": {...}}`; raise RasaUnavailable when there is no whole reply."""
         try:
             response = await self._http.post(
@@ -46,9 +44,7 @@ class RasaClient:
     async def is_ready(self) -> bool:
         """Tell whether Rasa answers and has its model."""
         try:
-            return (
-                await self._http.get("/", timeout=2.0)
-            ).status_code == httpx.codes.OK
+            return (await self._http.get("/", timeout=2.0)).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 

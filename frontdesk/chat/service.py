@@ -52,12 +52,8 @@ def clean(text: str) -> str:
     if len(text) > LONGEST_MESSAGE:
         raise MessageTooLong
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = "".join(
-        character for character in text if character >= " " or character in "\n\t"
-    )
-    if not any(
-        character.isprintable() and not character.isspace() for character in text
-    ):
+    text = "".join(character for character in text if character >= " " or character in "\n\t")
+    if not any(character.isprintable() and not character.isspace() for character in text):
         raise EmptyMessage
     return text.strip()
 
@@ -68,9 +64,7 @@ class ChatService:
     def __init__(self, database: Database, rasa: RasaClient) -> None:
         self._database = database
         self._rasa = rasa
-        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = (
-            weakref.WeakValueDictionary()
-        )
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def start(self, channel: Channel) -> str:
         """Begin a conversation and return its id."""
@@ -100,9 +94,7 @@ class ChatService:
     ) -> Reply:
         """Answer a button. Raises UnknownPayload besides what `say` raises."""
         button = await run_in_threadpool(self._button, conversation_id, payload)
-        return await self._turn(
-            conversation_id, channel, button.title, button.text, client_id
-        )
+        return await self._turn(conversation_id, channel, button.title, button.text, client_id)
 
     async def history(self, conversation_id: str) -> list[dict[str, Any]]:
         """Return the conversation so far; raise ConversationNotFound."""
@@ -122,9 +114,7 @@ class ChatService:
     ) -> Reply:
         lock = self._turns.setdefault(conversation_id, asyncio.Lock())
         async with lock:
-            inbound, replies = await run_in_threadpool(
-                self._receive, conversation_id, shown, client_id
-            )
+            inbound, replies = await run_in_threadpool(self._receive, conversation_id, shown, client_id)
             if replies is not None:
                 return Reply(conversation_id, replies)
             try:
@@ -133,14 +123,10 @@ class ChatService:
                 messages = [from_rasa(message) for message in answer["messages"]]
             except RasaUnavailable as error:
                 MESSAGES.labels(channel.value, "unavailable").inc()
-                log.warning(
-                    "rasa_unavailable", conversation=conversation_id, error=str(error)
-                )
+                log.warning("rasa_unavailable", conversation=conversation_id, error=str(error))
                 raise AssistantUnavailable(conversation_id) from error
             MESSAGES.labels(channel.value, messages[0]["kind"]).inc()
-            stored = await run_in_threadpool(
-                self._reply, inbound, messages, answer.get("understood")
-            )
+            stored = await run_in_threadpool(self._reply, inbound, messages, answer.get("understood"))
             return Reply(conversation_id, stored)
 
     def _start(self, channel: Channel) -> str:
@@ -159,9 +145,7 @@ class ChatService:
             message = store.add_inbound(session, conversation_id, text, client_id)
             if not message.answered:
                 return message, None
-            return message, [
-                _public(reply) for reply in store.replies_to(session, message.id)
-            ]
+            return message, [_public(reply) for reply in store.replies_to(session, message.id)]
 
     def _reply(
         self,
@@ -170,17 +154,11 @@ class ChatService:
         understood: dict[str, Any] | None,
     ) -> list[dict[str, Any]]:
         with self._database.session() as session:
-            return [
-                _public(reply)
-                for reply in store.add_replies(session, inbound, messages, understood)
-            ]
+            return [_public(reply) for reply in store.add_replies(session, inbound, messages, understood)]
 
     def _history(self, conversation_id: str) -> list[dict[str, Any]]:
         with self._database.session() as session:
-            return [
-                _in_history(message)
-                for message in store.transcript(session, conversation_id)
-            ]
+            return [_in_history(message) for message in store.transcript(session, conversation_id)]
 
     def _forget(self, conversation_id: str) -> None:
         with self._database.session() as session:

@@ -27,9 +27,7 @@ class Button:
     text: str
 
 
-def start_conversation(
-    session: Session, channel: Channel, sms_key: str | None = None
-) -> Conversation:
+def start_conversation(session: Session, channel: Channel, sms_key: str | None = None) -> Conversation:
     """Begin a conversation."""
     conversation = Conversation(id=new_id(), channel=channel.value, sms_key=sms_key)
     session.add(conversation)
@@ -39,20 +37,12 @@ def start_conversation(
 
 def conversation_of_number(session: Session, sms_key: str) -> Conversation | None:
     """Return the conversation of a phone number, by its keyed hash."""
-    return session.scalar(
-        sa.select(Conversation).where(Conversation.sms_key == sms_key)
-    )
+    return session.scalar(sa.select(Conversation).where(Conversation.sms_key == sms_key))
 
 
-def add_inbound(
-    session: Session, conversation_id: str, text: str, client_id: str | None
-) -> Message:
+def add_inbound(session: Session, conversation_id: str, text: str, client_id: str | None) -> Message:
     """Store a visitor's message, or return the stored one when `client_id` was seen before."""
-    conversation = session.scalar(
-        sa.select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update()
-    )
+    conversation = session.scalar(sa.select(Conversation).where(Conversation.id == conversation_id).with_for_update())
     if conversation is None:
         raise ConversationNotFound(conversation_id)
     if client_id is not None:
@@ -82,9 +72,7 @@ def add_replies(
 ) -> list[Message]:
     """Store the replies to a visitor's message and mark it answered."""
     conversation = session.scalar(
-        sa.select(Conversation)
-        .where(Conversation.id == inbound.conversation_id)
-        .with_for_update()
+        sa.select(Conversation).where(Conversation.id == inbound.conversation_id).with_for_update()
     )
     if conversation is None:
         raise ConversationNotFound(inbound.conversation_id)
@@ -106,11 +94,7 @@ def add_replies(
 
 def replies_to(session: Session, message_id: str) -> Sequence[Message]:
     """Return the replies to a visitor's message, in order."""
-    return session.scalars(
-        sa.select(Message)
-        .where(Message.reply_to == message_id)
-        .order_by(Message.position)
-    ).all()
+    return session.scalars(sa.select(Message).where(Message.reply_to == message_id).order_by(Message.position)).all()
 
 
 def transcript(session: Session, conversation_id: str) -> Sequence[Message]:
@@ -118,9 +102,7 @@ def transcript(session: Session, conversation_id: str) -> Sequence[Message]:
     if session.get(Conversation, conversation_id) is None:
         raise ConversationNotFound(conversation_id)
     return session.scalars(
-        sa.select(Message)
-        .where(Message.conversation_id == conversation_id)
-        .order_by(Message.position)
+        sa.select(Message).where(Message.conversation_id == conversation_id).order_by(Message.position)
     ).all()
 
 
@@ -128,11 +110,7 @@ def button_of(session: Session, conversation_id: str, payload: str) -> Button:
     """Return the button with this payload in this conversation; raise UnknownPayload."""
     message_id, _, number = payload.partition(".")
     message = session.get(Message, message_id)
-    if (
-        message is None
-        or message.conversation_id != conversation_id
-        or not number.isdecimal()
-    ):
+    if message is None or message.conversation_id != conversation_id or not number.isdecimal():
         raise UnknownPayload
     buttons = (message.content or {}).get("buttons") or []
     if int(number) >= len(buttons):
@@ -143,21 +121,13 @@ def button_of(session: Session, conversation_id: str, payload: str) -> Button:
 
 def forget(session: Session, conversation_id: str) -> None:
     """Delete a conversation with all its messages. A request made in it stays with the clinic."""
-    session.execute(
-        sa.delete(Message).where(Message.conversation_id == conversation_id)
-    )
+    session.execute(sa.delete(Message).where(Message.conversation_id == conversation_id))
     session.execute(sa.delete(Conversation).where(Conversation.id == conversation_id))
 
 
 def _append(session: Session, conversation_id: str, **values: Any) -> Message:
-    last = session.scalar(
-        sa.select(sa.func.max(Message.position)).where(
-            Message.conversation_id == conversation_id
-        )
-    )
-    message = Message(
-        id=new_id(), conversation_id=conversation_id, position=(last or 0) + 1, **values
-    )
+    last = session.scalar(sa.select(sa.func.max(Message.position)).where(Message.conversation_id == conversation_id))
+    message = Message(id=new_id(), conversation_id=conversation_id, position=(last or 0) + 1, **values)
     session.add(message)
     session.flush()
     return message

