@@ -68,6 +68,8 @@ INTERRUPTIONS = frozenset(
     }
     | {"safety", "alternatives", "cost", "logistics", "booking", "bot"}
 )
+# Of these, what is said in few words is no reason for a visit.
+TALK = frozenset({"goodbye", "greet", "help", "human_wanted", "thanks"})
 ALWAYS_FIRST = frozenset({"crisis"})
 SURE = 0.8
 LONG = 6
@@ -167,6 +169,8 @@ class ValidateAppointmentForm(FormValidationAction):
             return confidence >= SURE or len(words(text)) <= 3
         if field == "full_name":
             return confidence >= SURE and (len(words(text)) != 2 or intent not in ("out_of_scope",))
+        if intent in TALK:
+            return confidence >= SURE and len(words(text)) <= LONG
         return looks_like_question(text)
 
     @staticmethod

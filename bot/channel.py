@@ -4,6 +4,7 @@
 with `Authorization: Bearer <secret>` and answers
 `{"messages": [...], "understood": {"intent", "confidence", "ranking"}}`. A turn that failed, in Rasa or in
 the action server, is answered with 502 and is not remembered, so the same message can be sent again.
+`DELETE /webhooks/frontdesk/conversations/<id>` forgets a conversation.
 """
 
 import hmac
@@ -19,6 +20,7 @@ from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from bot.tracker_store import forget
 from bot.turn import Turn, WatchedActionEndpoint, current_turn
 
 logger = logging.getLogger(__name__)
@@ -80,9 +82,7 @@ class FrontDeskInput(InputChannel):
         """Read the shared secret from `credentials.yml`."""
         return cls(str((credentials or {}).get("secret") or ""))
 
-    def blueprint(
-        self, on_new_message: Callable[[UserMessage], Awaitable[Any]]
-    ) -> Blueprint:
+    def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         """Define the routes."""
         routes = Blueprint("frontdesk_channel", __name__)
 
@@ -97,17 +97,13 @@ class FrontDeskInput(InputChannel):
                 return _error(401, "The shared secret is missing or wrong.")
             payload = _payload(request)
             if payload is None:
-                return _error(
-                    400, "Send JSON with `conversation`, `channel` and `text`."
-                )
+                return _error(400, "Send JSON with `conversation`, `channel` and `text`.")
             agent = request.app.ctx.agent
             if not agent.is_ready():
                 return _error(503, "The model is not loaded yet.")
             processor = agent.processor
             if processor.action_endpoint is not None:
-                processor.action_endpoint = WatchedActionEndpoint.watching(
-                    processor.action_endpoint
-                )
+                processor.action_endpoint = WatchedActionEndpoint.watching(processor.action_endpoint)
             turn = Turn()
             current_turn.set(turn)
             output = FrontDeskOutput(payload["channel"])
@@ -120,7 +116,7 @@ class FrontDeskInput(InputChannel):
                         input_channel=payload["channel"],
                     )
                 )
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 # Only the kind: an exception's text may hold what the visitor wrote.
                 logger.error(
                     "turn_failed conversation=%s error=%s",
@@ -136,9 +132,15 @@ class FrontDeskInput(InputChannel):
                     failed,
                 )
                 return _error(502, "The message could not be handled.")
-            return response.json(
-                {"messages": output.messages, "understood": turn.understood}
-            )
+            return response.json({"messages": output.messages, "understood": turn.understood})
+
+        @routes.delete("/conversations/<conversation:str>")
+        async def forget_conversation(request: Request, conversation: str) -> HTTPResponse:
+            if not self._is_authorized(request):
+                return _error(401, "The shared secret is missing or wrong.")
+            async with request.app.ctx.agent.lock_store.lock(conversation):
+                forget(conversation)
+            return response.empty()
 
         return routes
 
@@ -154,10 +156,7 @@ def _payload(request: Request) -> dict[str, str] | None:
         return None
     if not isinstance(payload, dict) or payload.get("channel") not in CHANNELS:
         return None
-    if not all(
-        isinstance(payload.get(key), str) and payload[key].strip()
-        for key in ("conversation", "text")
-    ):
+    if not all(isinstance(payload.get(key), str) and payload[key].strip() for key in ("conversation", "text")):
         return None
     return payload
 

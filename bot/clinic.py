@@ -12,9 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_PROFILE = PROJECT / "data" / "clinic.yml"
 
 MINIMUM_DRIVING_WAIT_HOURS = 24
-_STOP_WORDS = re.compile(
-    r"\b(stop|skip|hold|taper|withhold|pause|do not take|don't take)\b", re.IGNORECASE
-)
+_STOP_WORDS = re.compile(r"\b(stop|skip|hold|taper|withhold|pause|do not take|don't take)\b", re.IGNORECASE)
 _HOURS = re.compile(r"(\d+)\s*(hour|hr|h\b)", re.IGNORECASE)
 
 
@@ -36,20 +34,12 @@ def read_profile(path: Path) -> dict[str, str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ClinicProfileError(
-            f"The clinic profile {path} cannot be read: {error}"
-        ) from error
+        raise ClinicProfileError(f"The clinic profile {path} cannot be read: {error}") from error
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        raise ClinicProfileError(
-            f"The clinic profile {path} must be a list of `key: value` lines."
-        )
-    facts = {
-        str(key): _wording(path, key, value)
-        for key, value in content.items()
-        if _is_known(value)
-    }
+        raise ClinicProfileError(f"The clinic profile {path} must be a list of `key: value` lines.")
+    facts = {str(key): _wording(path, key, value) for key, value in content.items() if _is_known(value)}
     _refuse_unsafe(path, facts)
     return facts
 
@@ -61,17 +51,13 @@ def _is_known(value: Any) -> bool:
 def _wording(path: Path, key: str, value: Any) -> str:
     if isinstance(value, list):
         parts = [str(part) for part in value]
-        text = (
-            parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-        )
+        text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     elif isinstance(value, bool):
         text = "yes" if value else "no"
     elif isinstance(value, (str, int, float)):
         text = str(value)
     else:
-        raise ClinicProfileError(
-            f"{path}: `{key}` must be a text, a number or a list of texts."
-        )
+        raise ClinicProfileError(f"{path}: `{key}` must be a text, a number or a list of texts.")
     if "{" in text or "}" in text:
         raise ClinicProfileError(f"{path}: `{key}` may not contain curly braces.")
     return " ".join(text.split())

@@ -56,9 +56,7 @@ class ClinicResponseGenerator(TemplatedNaturalLanguageGenerator):
     ) -> dict[str, Any] | None:
         """Generate a response; a wording that is missing or broken is noted as a failed turn."""
         try:
-            response = await super().generate(
-                utter_action, tracker, output_channel, **kwargs
-            )
+            response = await super().generate(utter_action, tracker, output_channel, **kwargs)
         except Exception:
             note_failure(utter_action)
             raise
@@ -74,9 +72,7 @@ class ClinicResponseGenerator(TemplatedNaturalLanguageGenerator):
         **kwargs: Any,
     ) -> dict[str, Any] | None:
         """Pick the wording for the channel, fill in the clinic's facts, then slots and arguments."""
-        response = copy.deepcopy(
-            self._random_response_for(utter_action, output_channel, filled_slots)
-        )
+        response = copy.deepcopy(self._random_response_for(utter_action, output_channel, filled_slots))
         if response is None:
             return None
         kwargs.pop("domain_responses", None)

@@ -25,6 +25,14 @@ def database_url() -> str:
     return url
 
 
+def forget(conversation_id: str) -> None:
+    """Delete all that Rasa keeps of one conversation."""
+    engine = sa.create_engine(database_url(), poolclass=sa.pool.NullPool)
+    event = SQLTrackerStore.SQLEvent
+    with engine.begin() as connection:
+        connection.execute(sa.delete(event).where(event.sender_id == conversation_id))
+
+
 class ConversationTrackerStore(SQLTrackerStore):
     """Rasa's SQL store, which forgets a turn that failed half-way and tells the channel what was understood."""
 
@@ -53,8 +61,7 @@ class ConversationTrackerStore(SQLTrackerStore):
             message = tracker.latest_message
             if message is not None:
                 turn.understood = {
-                    "intent": message.full_retrieval_intent_name
-                    or message.intent.get("name"),
+                    "intent": message.full_retrieval_intent_name or message.intent.get("name"),
                     "confidence": message.intent.get("confidence"),
                     "ranking": (message.parse_data or {}).get("intent_ranking", [])[:3],
                 }

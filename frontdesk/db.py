@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -80,11 +80,17 @@ class Database:
         parsed = sa.make_url(url)
         # Parameters hold what patients wrote: never in an error message.
         options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
-        if parsed.get_backend_name() == "sqlite":
-            options["connect_args"] = {"timeout": SQLITE_BUSY_MS / 1000}
-            if parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sa.create_engine(url, **options)
+        try:
+            if parsed.get_backend_name() == "sqlite":
+                options["connect_args"] = {"timeout": SQLITE_BUSY_MS / 1000}
+                if parsed.database:
+                    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = sa.create_engine(url, **options)
+        except (OSError, ImportError, ArgumentError) as error:
+            raise DatabaseUnavailable(
+                f"The database {parsed!r} cannot be used: {error}. Check DATABASE_URL; "
+                f"PostgreSQL and SQLite are supported."
+            ) from error
         if parsed.get_backend_name() == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_immediate)

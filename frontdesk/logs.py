@@ -25,9 +25,7 @@ def configure_logging(process: str, level: str = "INFO") -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _named(process),
-                structlog.processors.KeyValueRenderer(
-                    key_order=["timestamp", "process", "level", "event"]
-                ),
+                structlog.processors.KeyValueRenderer(key_order=["timestamp", "process", "level", "event"]),
             ],
         )
     )
@@ -40,9 +38,7 @@ def configure_logging(process: str, level: str = "INFO") -> None:
 
 
 def _named(process: str) -> structlog.typing.Processor:
-    def add(
-        _logger: object, _method: str, event: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["process"] = process
         return event
 

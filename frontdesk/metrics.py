@@ -17,6 +17,4 @@ REPLY_SECONDS = Histogram(
     registry=REGISTRY,
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
 )
-REFUSED = Counter(
-    "ketalink_refused", "Requests refused, by status", ["status"], registry=REGISTRY
-)
+REFUSED = Counter("ketalink_refused", "Requests refused, by status", ["status"], registry=REGISTRY)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import sqlalchemy as sa
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -45,9 +44,13 @@ def _log_level(name: str) -> str:
 
 
 def _database_address(url: str | None) -> str | None:
+    if url is None:
+        return None
+    from sqlalchemy import exc, make_url
+
     try:
-        sa.make_url(url or "sqlite://")
-    except sa.exc.ArgumentError:
+        make_url(url)
+    except exc.ArgumentError:
         raise ValueError("this is no database address; write postgresql://user:password@host/name") from None
     return url
 
@@ -162,7 +165,8 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg']}" for issue in error.errors()
+            f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg'].removeprefix('Value error, ')}"
+            for issue in error.errors()
         ]
         raise SettingsError(
             "These settings cannot be used:\n  "

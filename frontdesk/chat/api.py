@@ -123,8 +123,12 @@ async def read_history(request: Request, chat: ChatDep) -> JSONResponse:
 
 @router.delete("", status_code=204)
 async def forget_conversation(request: Request, chat: ChatDep) -> Response:
-    """Forget the conversation. Errors: 401."""
-    await chat.service.forget(_conversation(chat, _bearer(request)))
+    """Forget the conversation. Errors: 401, 503 (nothing is deleted; it can be asked for again)."""
+    conversation_id = _conversation(chat, _bearer(request))
+    try:
+        await chat.service.forget(conversation_id)
+    except AssistantUnavailable as error:
+        raise unavailable(chat.clinic, chat.tokens.issue(conversation_id)) from error
     return Response(status_code=204)
 
 

@@ -41,6 +41,13 @@ class RasaClient:
             raise RasaUnavailable("empty reply")
         return reply
 
+    async def forget(self, conversation_id: str) -> None:
+        """Have Rasa delete what it keeps of a conversation; raise RasaUnavailable when that is not sure."""
+        try:
+            (await self._http.delete(f"/conversations/{conversation_id}")).raise_for_status()
+        except httpx.HTTPError as error:
+            raise RasaUnavailable(type(error).__name__) from error
+
     async def is_ready(self) -> bool:
         """Tell whether Rasa answers and has its model."""
         try:

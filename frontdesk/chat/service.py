@@ -101,8 +101,14 @@ class ChatService:
         return await run_in_threadpool(self._history, conversation_id)
 
     async def forget(self, conversation_id: str) -> None:
-        """Delete the conversation's transcript."""
-        await run_in_threadpool(self._forget, conversation_id)
+        """Delete the conversation here and in Rasa; raise AssistantUnavailable when Rasa cannot do so now."""
+        lock = self._turns.setdefault(conversation_id, asyncio.Lock())
+        async with lock:
+            try:
+                await self._rasa.forget(conversation_id)
+            except RasaUnavailable as error:
+                raise AssistantUnavailable(conversation_id) from error
+            await run_in_threadpool(self._forget, conversation_id)
 
     async def _turn(
         self,

@@ -71,9 +71,7 @@ class LeadNote(Base):
     __tablename__ = "lead_notes"
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
-    lead_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True
-    )
+    lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True)
     author: Mapped[str] = mapped_column(sa.String(320))
     text: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -87,9 +85,7 @@ class LeadStatusChange(Base):
     __tablename__ = "lead_status_changes"
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
-    lead_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True
-    )
+    lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True)
     from_status: Mapped[str] = mapped_column(sa.String(16))
     to_status: Mapped[str] = mapped_column(sa.String(16))
     changed_by: Mapped[str] = mapped_column(sa.String(320))

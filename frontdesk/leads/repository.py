@@ -1,9 +1,9 @@
 """Saving, finding and moving appointment requests. Neither commits nor knows about HTTP."""
 
+import datetime as dt
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-import datetime as dt
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +19,8 @@ _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _REFERENCE_LENGTH = 7
 
 ALLOWED_STEPS: dict[LeadStatus, frozenset[LeadStatus]] = {
-    LeadStatus.NEW: frozenset(
-        {LeadStatus.CONTACTED, LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}
-    ),
-    LeadStatus.CONTACTED: frozenset(
-        {LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}
-    ),
+    LeadStatus.NEW: frozenset({LeadStatus.CONTACTED, LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}),
+    LeadStatus.CONTACTED: frozenset({LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}),
     LeadStatus.SCHEDULED: frozenset({LeadStatus.CONTACTED, LeadStatus.CLOSED}),
     LeadStatus.CLOSED: frozenset({LeadStatus.CONTACTED}),
     LeadStatus.SPAM: frozenset({LeadStatus.NEW}),
@@ -39,9 +35,7 @@ class IllegalStatusChange(Exception):
     """A request cannot go from its status to the one asked for."""
 
     def __init__(self, current: LeadStatus, wanted: LeadStatus) -> None:
-        super().__init__(
-            f"A request that is {current.value} cannot become {wanted.value}."
-        )
+        super().__init__(f"A request that is {current.value} cannot become {wanted.value}.")
         self.current = current
         self.wanted = wanted
 
@@ -87,8 +81,7 @@ def save_once(session: Session, new: NewLead) -> Lead:
         return known
     preferred = new.preferred_time
     lead = Lead(
-        reference="KL-"
-        + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(_REFERENCE_LENGTH)),
+        reference="KL-" + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(_REFERENCE_LENGTH)),
         request_id=new.request_id,
         conversation_id=new.conversation_id,
         channel=new.channel,
@@ -117,9 +110,7 @@ def save_once(session: Session, new: NewLead) -> Lead:
 def find(session: Session, lead_id: str) -> Lead:
     """Return a request with its notes and history, or raise LeadNotFound."""
     lead = session.scalar(
-        sa.select(Lead)
-        .where(Lead.id == lead_id)
-        .options(selectinload(Lead.notes), selectinload(Lead.status_changes))
+        sa.select(Lead).where(Lead.id == lead_id).options(selectinload(Lead.notes), selectinload(Lead.status_changes))
     )
     if lead is None:
         raise LeadNotFound(lead_id)
@@ -133,11 +124,7 @@ def newest(
     offset: int = 0,
 ) -> Sequence[Lead]:
     """Return requests with their notes, newest first."""
-    query = (
-        sa.select(Lead)
-        .options(selectinload(Lead.notes))
-        .order_by(Lead.created_at.desc(), Lead.id)
-    )
+    query = sa.select(Lead).options(selectinload(Lead.notes)).order_by(Lead.created_at.desc(), Lead.id)
     if status is not None:
         query = query.where(Lead.status == status)
     return session.scalars(query.limit(limit).offset(offset)).all()
@@ -145,25 +132,17 @@ def newest(
 
 def oldest_first(session: Session) -> Iterator[Lead]:
     """Go through every request with its notes, oldest first, without holding them all in memory."""
-    query = (
-        sa.select(Lead)
-        .options(selectinload(Lead.notes))
-        .order_by(Lead.created_at, Lead.id)
-    )
+    query = sa.select(Lead).options(selectinload(Lead.notes)).order_by(Lead.created_at, Lead.id)
     yield from session.scalars(query.execution_options(yield_per=500))
 
 
 def count_by_status(session: Session) -> dict[LeadStatus, int]:
     """Return how many requests have each status; every status is there."""
-    rows = session.execute(
-        sa.select(Lead.status, sa.func.count()).group_by(Lead.status)
-    )
+    rows = session.execute(sa.select(Lead.status, sa.func.count()).group_by(Lead.status))
     return dict.fromkeys(LeadStatus, 0) | {status: count for status, count in rows}
 
 
-def change_status(
-    session: Session, lead_id: str, wanted: LeadStatus, changed_by: str
-) -> Lead:
+def change_status(session: Session, lead_id: str, wanted: LeadStatus, changed_by: str) -> Lead:
     """Move a request; raise LeadNotFound or IllegalStatusChange. The same status again changes nothing."""
     lead = session.scalar(sa.select(Lead).where(Lead.id == lead_id).with_for_update())
     if lead is None:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import sqlite3
 import uuid
 from typing import Any
 
@@ -22,6 +23,11 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     assert body["title"]
     assert body["detail"]
     return body
+
+
+def kept_by_rasa(server: Server, words: str) -> bool:
+    with sqlite3.connect(server.data_dir / "conversations.db") as connection:
+        return any(words in data for (data,) in connection.execute("SELECT data FROM events"))
 
 
 # --------------------------------------------------------------------------- answers
@@ -80,13 +86,16 @@ def test_danger_is_answered_with_safety_alone(visitor: Visitor, text: str, level
 
 
 def test_history_holds_what_was_said_and_can_be_forgotten(server: Server, visitor: Visitor) -> None:
-    (answer,) = visitor.say("how long does an infusion take")
+    words = f"how long does an infusion take {uuid.uuid4().hex}"
+    (answer,) = visitor.say(words)
     history = visitor.history()
     assert [entry["from"] for entry in history] == ["visitor", "assistant"]
-    assert history[0]["text"] == "how long does an infusion take"
+    assert history[0]["text"] == words
     assert {key: history[1][key] for key in answer} == answer
     headers = {"Authorization": f"Bearer {visitor.token}"}
+    assert kept_by_rasa(server, words)
     assert httpx.delete(f"{server.url}/api/chat", headers=headers).status_code == 204
+    assert not kept_by_rasa(server, words)
     problem(httpx.get(f"{server.url}/api/chat/history", headers=headers), 401)
     problem(visitor.post(text="how long does an infusion take"), 401)
 
@@ -146,10 +155,10 @@ def test_a_token_expires() -> None:
 def test_a_button_works_by_its_payload_and_by_its_words(server: Server) -> None:
     pressing, typing = Visitor(server.url), Visitor(server.url)
     greeting = pressing.say("hello")[-1]
-    pressed = pressing.press(greeting, "How long does it take?")
-    typed = typing.say("How long does it take?")
+    pressed = pressing.press(greeting, "How long is an infusion?")
+    typed = typing.say("How long is an infusion?")
     assert pressed[0]["topics"] == typed[0]["topics"] == ["session/duration"]
-    assert pressing.history()[2]["text"] == "How long does it take?"
+    assert pressing.history()[2]["text"] == "How long is an infusion?"
 
 
 def test_a_payload_of_another_conversation_is_refused(server: Server, visitor: Visitor) -> None:
@@ -243,7 +252,7 @@ def test_hostile_text_is_only_text(server: Server, text: str) -> None:
 
 def test_commands_typed_by_a_visitor_set_nothing_in_an_open_form(visitor: Visitor) -> None:
     visitor.say("I'd like an appointment")
-    for text in ("/session_start", "/restart", '/inform{"phone":"+15165550199"}', '/affirm{"consent":true}'):
+    for text in ("/session_start", '/inform{"phone":"+15165550199"}', '/affirm{"consent":true}'):
         reply = visitor.say(text)[-1]
         assert (reply["kind"], reply["field"]) == ("question", "full_name")
 

@@ -3,13 +3,14 @@
 The first part talks to the running front desk. The second lets the browser answer for the server (`page.route`),
 to see what a visitor sees when something is wrong: those faults are hard to cause on purpose in a healthy server.
 """
+
 import json
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
-ANSWER_MS = 30_000      # the first answer after a start also loads the model
+ANSWER_MS = 30_000  # the first answer after a start also loads the model
 TOKEN_KEY = "ketalink.session"
 
 
@@ -150,7 +151,7 @@ def test_nothing_is_asked_of_another_host_and_the_policy_is_kept(server, browser
     chat.say("how long does an infusion take")
     chat.expect_in_log("45", "60")
 
-    assert hosts - {""} == {urlsplit(server.url).netloc}        # "": the icon is a data: address
+    assert hosts - {""} == {urlsplit(server.url).netloc}  # "": the icon is a data: address
     assert complaints == []
 
 
@@ -261,7 +262,10 @@ def test_when_the_assistant_is_down_its_messages_are_shown_and_the_conversation_
 
 def test_a_button_sends_its_payload_once_and_is_marked(chat):
     question = {
-        "kind": "question", "text": "Your e-mail?", "field": "email", "buttons": [{"title": "Skip", "payload": "p-1"}],
+        "kind": "question",
+        "text": "Your e-mail?",
+        "field": "email",
+        "buttons": [{"title": "Skip", "payload": "p-1"}],
     }
     answers = Answers(chat.page, ok(question), ok(HELLO))
 
@@ -276,10 +280,13 @@ def test_a_button_sends_its_payload_once_and_is_marked(chat):
 
 
 def test_a_confirmation_shows_its_reference_and_an_answer_its_source(chat):
-    Answers(chat.page, ok(
-        {"kind": "confirmation", "text": "Thank you.", "lead": "KL-7F3Q"},
-        {"kind": "answer", "text": "About an hour.", "topics": [], "sources": ["seed article"]},
-    ))
+    Answers(
+        chat.page,
+        ok(
+            {"kind": "confirmation", "text": "Thank you.", "lead": "KL-7F3Q"},
+            {"kind": "answer", "text": "About an hour.", "topics": [], "sources": ["seed article"]},
+        ),
+    )
 
     chat.say("hello")
 

@@ -1,0 +1,207 @@
+"""A small assistant, trained once, behind the project's channel on a server that really runs."""
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rasa
+import requests
+import yaml
+from aiohttp import web
+from rasa.core.agent import Agent, load_agent
+from rasa.core.run import configure_app
+from rasa.core.utils import AvailableEndpoints
+
+from bot.channel import FrontDeskInput
+
+PROJECT = Path(__file__).resolve().parents[2]
+SECRET = "s3cret-" * 6
+EXAMPLES = {
+    "session/duration": [
+        "how long does one infusion take",
+        "how many minutes is a visit",
+        "will it be over in an hour",
+    ],
+    "session/feelings": ["what does it feel like", "will i see strange things", "how will i feel in the chair"],
+    "greet": ["hello", "hi there", "good morning"],
+    "save": ["please save my request", "save it for me", "store what i told you"],
+    # No ordinary sentence comes near it: only a command could reach it.
+    "zebra_command": ["a submarine sails over the moon", "the moon has submarines", "submarines fly to the moon"],
+}
+ACTIONS = {
+    "session": "utter_session",
+    "greet": "utter_greet",
+    "save": "action_save",
+    "zebra_command": "utter_executed",
+    "nlu_fallback": "utter_default",
+}
+DOMAIN = {
+    "version": "3.1",
+    "intents": sorted(ACTIONS),
+    "slots": {"full_name": {"type": "text", "influence_conversation": False, "mappings": [{"type": "custom"}]}},
+    "responses": {
+        "utter_session/duration": [
+            {
+                "text": "About an hour. {clinic}",
+                "metadata": {
+                    "kind": "answer",
+                    "sources": ["seed article"],
+                    "facts": [{"needs": ["phone"], "say": "Call {phone}."}],
+                    "if_unknown": "I don't know the number.",
+                },
+            },
+            {"text": "1 hr", "channel": "sms"},
+        ],
+        "utter_session/feelings": [{"text": "It differs."}],
+        "utter_greet": [{"text": "Hello.", "buttons": [{"title": "How long?", "payload": "How long does it take?"}]}],
+        "utter_saved": [{"text": "Saved as {lead}.", "metadata": {"kind": "confirmation"}}],
+        "utter_executed": [{"text": "A command was executed."}],
+        "utter_default": [{"text": "Not sure.", "metadata": {"kind": "fallback"}}],
+    },
+    "actions": ["action_save", "utter_unworded"],
+}
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model of the project's own pipeline and policies over a handful of examples."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(PROJECT / "config.yml", folder)
+    contents = {
+        "domain.yml": DOMAIN,
+        "nlu.yml": {
+            "version": "3.1",
+            "nlu": [
+                {"intent": topic, "examples": "".join(f"- {text}\n" for text in texts)}
+                for topic, texts in EXAMPLES.items()
+            ],
+        },
+        "rules.yml": {
+            "version": "3.1",
+            "rules": [
+                {"rule": intent, "steps": [{"intent": intent}, {"action": action}]}
+                for intent, action in ACTIONS.items()
+            ],
+        },
+    }
+    for name, content in contents.items():
+        (folder / name).write_text(yaml.safe_dump(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # Rasa keeps its cache under the working directory
+        patch.setenv("RASA_TELEMETRY_ENABLED", "false")
+        trained = rasa.train(
+            domain="domain.yml", config="config.yml", training_files=["nlu.yml", "rules.yml"], output="models"
+        )
+        assert trained.model is not None
+        return str(Path(trained.model).resolve())
+
+
+SAVED = {"events": [], "responses": [{"response": "utter_saved", "lead": "KL-2345678"}]}
+
+
+@dataclass
+class ActionServer:
+    """What stands where the action server would: it answers as told, and remembers how it was asked."""
+
+    status: int = 200
+    body: Any = field(default_factory=lambda: SAVED)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
+
+    def answers(self, status: int, body: Any) -> None:
+        self.status, self.body = status, body
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.calls.append(await request.json())
+        if isinstance(self.body, str):
+            return web.Response(status=self.status, text=self.body, content_type="application/json")
+        return web.json_response(self.body, status=self.status)
+
+
+@dataclass
+class Channel:
+    """The front desk's side of the connection."""
+
+    url: str
+    app: Any
+    agent: Agent
+    loop: asyncio.AbstractEventLoop
+    actions: ActionServer
+    profile: Path
+
+    def post(self, headers: dict[str, Any] | None = None, **request: Any) -> requests.Response:
+        if headers is None:
+            headers = {"Authorization": f"Bearer {SECRET}"}
+        return requests.post(f"{self.url}/message", headers=headers, timeout=30, **request)
+
+    def say(self, text: str, conversation: str, channel: str = "widget") -> requests.Response:
+        return self.post(json={"conversation": conversation, "channel": channel, "text": text})
+
+    def forget(self, conversation: str, secret: str = SECRET) -> int:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return requests.delete(f"{self.url}/conversations/{conversation}", headers=headers, timeout=30).status_code
+
+    def remembered(self, conversation: str) -> list[str]:
+        """Return what visitors said in a conversation, as Rasa's tracker store has it."""
+        tracker = asyncio.run_coroutine_threadsafe(self.agent.tracker_store.retrieve(conversation), self.loop).result(
+            30
+        )
+        return [event.text for event in tracker.events if event.type_name == "user"] if tracker else []
+
+
+@pytest.fixture(scope="session")
+def channel(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
+    """Rasa as it is served: the project's channel, response generator and tracker store, and an action server."""
+    folder = tmp_path_factory.mktemp("served")
+    profile = folder / "clinic.yml"
+    profile.write_text("phone: 516-555-0100\n")
+    actions = ActionServer()
+    listening = [_listener(), _listener()]
+    ports = [one.getsockname()[1] for one in listening]
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> tuple[Any, Any, Any]:
+        stand_in = web.Application()
+        stand_in.router.add_post("/webhook", actions.handle)
+        runner = web.AppRunner(stand_in)
+        await runner.setup()
+        await web.SockSite(runner, listening[0]).start()
+        endpoints = folder / "endpoints.yml"
+        written = yaml.safe_load((PROJECT / "endpoints.yml").read_text())
+        written["action_endpoint"]["url"] = f"http://127.0.0.1:{ports[0]}/webhook"
+        endpoints.write_text(yaml.safe_dump(written))
+        app = configure_app([FrontDeskInput(SECRET)], enable_api=False, use_uvloop=False)
+        app.ctx.agent = await load_agent(model, endpoints=AvailableEndpoints.read_endpoints(str(endpoints)))
+        server = await app.create_server(sock=listening[1], return_asyncio_server=True)
+        await server.startup()
+        await server.start_serving()
+        return app, server, runner
+
+    async def stop(server: Any, runner: web.AppRunner) -> None:
+        server.close()
+        await runner.cleanup()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLINIC_PROFILE", str(profile))
+        patch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{folder / 'conversations.db'}")
+        app, server, runner = asyncio.run_coroutine_threadsafe(start(), loop).result(120)
+        url = f"http://127.0.0.1:{ports[1]}/webhooks/frontdesk"
+        yield Channel(url, app, app.ctx.agent, loop, actions, profile)
+        asyncio.run_coroutine_threadsafe(stop(server, runner), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+
+
+def _listener() -> socket.socket:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener

@@ -1,0 +1,112 @@
+"""Rasa's own database: a turn is remembered whole or not at all."""
+
+import asyncio
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+
+from bot.tracker_store import DEFAULT_DATABASE, ConversationTrackerStore, database_url, forget
+from bot.turn import Turn, current_turn, note_failure
+
+DOMAIN = Domain.from_dict({"version": "3.1", "intents": ["greet", "session"]})
+RANKING = [{"name": f"topic/{number}", "confidence": 1 - number / 10} for number in range(5)]
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "conversations.db"
+    monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def store(database: Path) -> ConversationTrackerStore:
+    return ConversationTrackerStore(DOMAIN)
+
+
+@pytest.fixture
+def turn() -> Iterator[Turn]:
+    turn = Turn()
+    token = current_turn.set(turn)
+    yield turn
+    current_turn.reset(token)
+
+
+def said(*texts: str) -> DialogueStateTracker:
+    tracker = DialogueStateTracker("c0ffee", DOMAIN.slots)
+    for text in texts:
+        intent = {"name": "greet", "confidence": 0.9}
+        tracker.update(
+            UserUttered(text, intent, parse_data={"intent": intent, "intent_ranking": RANKING, "text": text})
+        )
+    return tracker
+
+
+def remembered(store: ConversationTrackerStore) -> "list[str]":
+    tracker = asyncio.run(store.retrieve("c0ffee"))
+    return [event.text for event in tracker.events] if tracker else []
+
+
+def test_a_turn_is_remembered(store: ConversationTrackerStore, turn: Turn) -> None:
+    asyncio.run(store.save(said("hello")))
+    assert remembered(store) == ["hello"]
+
+
+def test_a_turn_that_failed_is_not_remembered_and_can_be_tried_again(
+    store: ConversationTrackerStore, turn: Turn
+) -> None:
+    asyncio.run(store.save(said("hello")))
+    note_failure("action_server")
+    asyncio.run(store.save(said("hello", "yes, send it")))
+    assert remembered(store) == ["hello"]
+
+    current_turn.set(Turn())
+    asyncio.run(store.save(said("hello", "yes, send it")))
+    assert remembered(store) == ["hello", "yes, send it"]
+
+
+def test_outside_the_channel_every_turn_is_remembered(store: ConversationTrackerStore) -> None:
+    note_failure("nobody listens")
+    asyncio.run(store.save(said("hello")))
+    assert remembered(store) == ["hello"]
+
+
+def test_the_channel_is_told_what_was_understood(store: ConversationTrackerStore, turn: Turn) -> None:
+    asyncio.run(store.save(said("hello")))
+    assert turn.understood == {"intent": "greet", "confidence": 0.9, "ranking": RANKING[:3]}
+
+
+def test_of_a_topic_the_full_name_is_told(store: ConversationTrackerStore, turn: Turn) -> None:
+    tracker = DialogueStateTracker("c0ffee", DOMAIN.slots)
+    intent = {"name": "session", "confidence": 0.8, "full_retrieval_intent_name": "session/duration"}
+    tracker.update(UserUttered("how long", intent, parse_data={"intent": intent}))
+    asyncio.run(store.save(tracker))
+    assert turn.understood == {"intent": "session/duration", "confidence": 0.8, "ranking": []}
+
+
+def test_conversations_survive_a_restart(store: ConversationTrackerStore, turn: Turn) -> None:
+    asyncio.run(store.save(said("hello")))
+    assert remembered(ConversationTrackerStore(DOMAIN)) == ["hello"]
+
+
+def test_a_forgotten_conversation_is_gone(store: ConversationTrackerStore, turn: Turn) -> None:
+    asyncio.run(store.save(said("a rare canary")))
+    forget("someone-else")
+    assert remembered(store) == ["a rare canary"]
+    forget("c0ffee")
+    assert remembered(store) == []
+
+
+def test_nobody_else_can_read_the_file(store: ConversationTrackerStore, database: Path) -> None:
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+
+
+def test_the_database_is_the_one_that_is_set(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert database_url() == f"sqlite:///{database}"
+    monkeypatch.delenv("TRACKER_DATABASE_URL")
+    assert database_url() == f"sqlite:///{DEFAULT_DATABASE}"

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Every check and the whole test suite, cheapest first. `make test` calls it once both environments are there.
+# The last step is the largest, so that the last lines are its summary; arguments go to that pytest.
+set -eu
+cd "$(dirname "$0")/.."
+
+app=.venv/app/bin
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+# Rasa's libraries are of their time: silent about deprecations, one thread (two are slower), nothing sent home.
+in_rasa() {
+    env PYTHONWARNINGS=ignore SQLALCHEMY_SILENCE_UBER_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 \
+        OMP_NUM_THREADS=1 RASA_TELEMETRY_ENABLED=false .venv/rasa/bin/python -m "$@"
+}
+
+began=$(date +%s)
+step() {
+    printf '\n== %s (%s s so far)\n' "$1" "$(($(date +%s) - began))"
+    shift
+    "$@"
+}
+
+step 'ruff: mistakes' "$app/ruff" check .
+step 'ruff: formatting' "$app/ruff" format --check .
+step 'mypy: front desk and actions' "$app/mypy"
+step 'tests of what runs inside Rasa, rasa data validate among them' in_rasa pytest --confcutdir tests/bot tests/bot
+step 'train' ./ketalink train
+step 'conversation tests' in_rasa rasa test core --e2e --stories tests/conversations \
+    --fail-on-prediction-errors --no-plot --out "$out"
+step 'all other tests' "$app/python" -m pytest "$@"
