@@ -69,12 +69,13 @@ class ActionCancelRequest(Action):
 def new_lead(slots: dict[str, Any], tracker: Tracker, domain: DomainDict) -> NewLead:
     """Return the form's slots as a lead; the consent's words are those of the domain, which were shown."""
     preferred = slots.get("preferred_time") or {}
+    phone, _, extension = slots["phone"].partition(";ext=")
     return NewLead(
         request_id=slots["request_id"],
         conversation_id=tracker.sender_id,
         channel=Channel(tracker.get_latest_input_channel() or Channel.WIDGET).value,
         full_name=slots["full_name"],
-        phone=slots["phone"],
+        phone=phone,
         email=slots.get("email") or None,
         patient_type=slots.get("patient_type") or None,
         reason=slots.get("reason") or None,
@@ -85,6 +86,7 @@ def new_lead(slots: dict[str, Any], tracker: Tracker, domain: DomainDict) -> New
         )
         if preferred
         else None,
+        note=f"Phone extension: {extension}" if extension else None,
         consent=Consent(
             text=_consent_words(domain),
             at=datetime.fromisoformat(slots["consent"]["at"]),

@@ -125,7 +125,7 @@ class FrontDeskInput(InputChannel):
                 )
                 return _error(502, "The message could not be handled.")
             if turn.failures or not output.messages:
-                failed = ",".join(turn.failures) or "no_reply"
+                failed = ",".join(turn.failures)
                 logger.error(
                     "turn_failed conversation=%s error=%s",
                     payload["conversation"],

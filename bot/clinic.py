@@ -12,7 +12,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_PROFILE = PROJECT / "data" / "clinic.yml"
 
 MINIMUM_DRIVING_WAIT_HOURS = 24
-_STOP_WORDS = re.compile(r"\b(stop|skip|hold|taper|withhold|pause|do not take|don't take)\b", re.IGNORECASE)
+_STOP_WORDS = re.compile(
+    r"\b(stop|skip|hold|taper|withhold|pause|discontinue|avoid|omit|wean|cut back|come off|go off|leave out|"
+    r"do not (take|use)|don't (take|use)|without your|no \w+ (that|this|the) day)",
+    re.IGNORECASE,
+)
 _HOURS = re.compile(r"(\d+)\s*(hour|hr|h\b)", re.IGNORECASE)
 
 
@@ -66,13 +70,15 @@ def _wording(path: Path, key: str, value: Any) -> str:
 def _refuse_unsafe(path: Path, facts: Mapping[str, str]) -> None:
     """Refuse what no clinic setting may tell a patient, whatever the clinic's habit."""
     wait = facts.get("driving_wait")
-    hours = _HOURS.search(wait) if wait else None
-    if wait and (hours is None or int(hours.group(1)) < MINIMUM_DRIVING_WAIT_HOURS):
+    # Every number counts: "12-24 hours" would be read as twelve.
+    numbers = [int(number) for number in re.findall(r"\d+", wait or "")]
+    is_long_enough = numbers and min(numbers) >= MINIMUM_DRIVING_WAIT_HOURS and _HOURS.search(wait or "")
+    if wait and not is_long_enough:
         raise ClinicProfileError(
             f"{path}: `driving_wait` must give hours, {MINIMUM_DRIVING_WAIT_HOURS} or more: drug information for "
             f"ketamine injection asks for that long. Write for example `driving_wait: 24 hours`, or leave it empty."
         )
-    if _STOP_WORDS.search(facts.get("medication_instructions", "")):
+    if _STOP_WORDS.search(facts.get("medication_instructions", "").replace("\u2019", "'")):
         raise ClinicProfileError(
             f"{path}: `medication_instructions` may not tell patients to stop or skip a medicine; "
             f"that belongs to the care team. Reword it or leave it empty."

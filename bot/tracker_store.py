@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import SQLTrackerStore
 from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.clinic import PROJECT
@@ -56,6 +57,8 @@ class ConversationTrackerStore(SQLTrackerStore):
         """Save the tracker, unless part of the current turn failed: then the turn did not happen."""
         turn = current_turn.get()
         if turn is not None:
+            if not _is_answered(tracker):
+                turn.failures.append("no_reply")
             if turn.failures:
                 return
             message = tracker.latest_message
@@ -66,3 +69,13 @@ class ConversationTrackerStore(SQLTrackerStore):
                     "ranking": (message.parse_data or {}).get("intent_ranking", [])[:3],
                 }
         await super().save(tracker)
+
+
+def _is_answered(tracker: DialogueStateTracker) -> bool:
+    """Tell whether something was said since the latest message; Rasa also saves before there is any."""
+    for event in reversed(tracker.events):
+        if isinstance(event, BotUttered):
+            return True
+        if isinstance(event, UserUttered):
+            return False
+    return True

@@ -18,6 +18,9 @@ from frontdesk.leads.models import Lead, LeadNote, LeadStatus, LeadStatusChange
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _REFERENCE_LENGTH = 7
 
+# Who wrote a note that no member of staff wrote.
+ASSISTANT = "assistant"
+
 ALLOWED_STEPS: dict[LeadStatus, frozenset[LeadStatus]] = {
     LeadStatus.NEW: frozenset({LeadStatus.CONTACTED, LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}),
     LeadStatus.CONTACTED: frozenset({LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}),
@@ -71,6 +74,8 @@ class NewLead:
     reason: str | None
     preferred_time: PreferredTime | None
     consent: Consent
+    # What staff should know that has no field of its own.
+    note: str | None = None
 
 
 def save_once(session: Session, new: NewLead) -> Lead:
@@ -101,6 +106,8 @@ def save_once(session: Session, new: NewLead) -> Lead:
     try:
         with session.begin_nested():
             session.add(lead)
+            if new.note:
+                lead.notes.append(LeadNote(author=ASSISTANT, text=new.note))
     except IntegrityError:
         # Another process saved the same run in between.
         return session.scalars(by_request).one()

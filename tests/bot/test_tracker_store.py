@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import UserUttered
+from rasa.shared.core.events import BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.tracker_store import DEFAULT_DATABASE, ConversationTrackerStore, database_url, forget
@@ -44,12 +44,13 @@ def said(*texts: str) -> DialogueStateTracker:
         tracker.update(
             UserUttered(text, intent, parse_data={"intent": intent, "intent_ranking": RANKING, "text": text})
         )
+        tracker.update(BotUttered("Noted."))
     return tracker
 
 
 def remembered(store: ConversationTrackerStore) -> "list[str]":
     tracker = asyncio.run(store.retrieve("c0ffee"))
-    return [event.text for event in tracker.events] if tracker else []
+    return [event.text for event in tracker.events if isinstance(event, UserUttered)] if tracker else []
 
 
 def test_a_turn_is_remembered(store: ConversationTrackerStore, turn: Turn) -> None:
@@ -70,6 +71,14 @@ def test_a_turn_that_failed_is_not_remembered_and_can_be_tried_again(
     assert remembered(store) == ["hello", "yes, send it"]
 
 
+def test_a_turn_without_a_reply_is_not_remembered(store: ConversationTrackerStore, turn: Turn) -> None:
+    tracker = said("hello")
+    tracker.update(UserUttered("still there?", {"name": "greet", "confidence": 0.9}))
+    asyncio.run(store.save(tracker))
+    assert remembered(store) == []
+    assert turn.failures == ["no_reply"]
+
+
 def test_outside_the_channel_every_turn_is_remembered(store: ConversationTrackerStore) -> None:
     note_failure("nobody listens")
     asyncio.run(store.save(said("hello")))
@@ -85,6 +94,7 @@ def test_of_a_topic_the_full_name_is_told(store: ConversationTrackerStore, turn:
     tracker = DialogueStateTracker("c0ffee", DOMAIN.slots)
     intent = {"name": "session", "confidence": 0.8, "full_retrieval_intent_name": "session/duration"}
     tracker.update(UserUttered("how long", intent, parse_data={"intent": intent}))
+    tracker.update(BotUttered("About an hour."))
     asyncio.run(store.save(tracker))
     assert turn.understood == {"intent": "session/duration", "confidence": 0.8, "ranking": []}
 
