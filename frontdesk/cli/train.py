@@ -1,0 +1,143 @@
+"""`./ketalink train`: trains Rasa's model when what it learns from has changed."""
+
+import re
+import subprocess
+import time
+from collections import deque
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frontdesk.cli.console import CommandFailed, out
+from frontdesk.model_folder import ModelDamaged, ModelFolder, TrainedModel, check_archive, inputs_digest
+from frontdesk.processes import PROJECT, RASA_PYTHON, rasa_environment, tied
+from frontdesk.settings import Settings, load_settings
+
+MODEL_NAME = "model"
+SHOWN_LINES = 25
+# Rasa writes "Starting to train component 'RulePolicy'." and progress bars that redraw themselves.
+_STEP = re.compile(r"Starting to train component '(?:.*\.)?(\w+)")
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m")
+_NOISE = re.compile(r"Processed |^\s*$|Warning: | warnings\.warn|More info at |^\d{4}-\d\d-\d\d .* (INFO|DEBUG) ")
+
+
+def train(
+    force: Annotated[bool, typer.Option("--force", help="Train even if nothing has changed.")] = False,
+) -> None:
+    """Train the model if its inputs changed: examples, rules, answers, the domain or the code in bot/."""
+    settings = load_settings()
+    folder = ModelFolder(settings.model_dir)
+    current = usable_model(folder)
+    if not force and current is not None and current.inputs == inputs_digest(PROJECT):
+        out.print(f"The model is up to date: {shown(current.path)}. Nothing to train.")
+        return
+    train_model(settings, force=force)
+    out.print("A running assistant takes the new model when it is started again.")
+
+
+def usable_model(folder: ModelFolder) -> TrainedModel | None:
+    """Return the current model if it is whole."""
+    current = folder.current()
+    if current is None:
+        return None
+    try:
+        check_archive(current.path)
+    except ModelDamaged as error:
+        out.print(f"{error} It will not be used.")
+        return None
+    return current
+
+
+def train_model(settings: Settings, force: bool = False) -> TrainedModel:
+    """Train a model and make it the current one; raise CommandFailed, which leaves the old one in place."""
+    check_content(settings)
+    began = time.monotonic()
+    folder = ModelFolder(settings.model_dir)
+    before = folder.current()
+    try:
+        with folder.training() as workplace:
+            inputs = inputs_digest(PROJECT)
+            current = folder.current()
+            if not force and current is not None and current != before and current.inputs == inputs:
+                out.print(f"Another training has just made {shown(current.path)}.")
+                return current
+            out.print("Training the model: about a minute.")
+            _run_rasa(workplace, settings.data_dir / "train.log", began)
+            model = folder.install(workplace / f"{MODEL_NAME}.tar.gz", inputs)
+    except ModelDamaged as error:
+        raise CommandFailed(f"Training left no usable model. {error} The old model, if any, stays.") from error
+    except OSError as error:
+        raise CommandFailed(f"Training failed: {error}. Is the disk full, or MODEL_DIR not writable?") from error
+    out.print(f"Trained {shown(model.path)} in {time.monotonic() - began:.0f} s.")
+    return model
+
+
+def check_content(settings: Settings) -> None:
+    """Check the clinic's profile and the answers, in a moment; raise CommandFailed with what is wrong."""
+    require_rasa()
+    check = subprocess.run(  # noqa: S603
+        [RASA_PYTHON, "-m", "bot.check"],
+        cwd=PROJECT,
+        env=rasa_environment() | {"CLINIC_PROFILE": str(settings.clinic_profile)},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if check.returncode:
+        raise CommandFailed((check.stderr or check.stdout).strip())
+
+
+def require_rasa() -> None:
+    """Raise CommandFailed when Rasa's environment is not there."""
+    if not RASA_PYTHON.exists():
+        raise CommandFailed(f"Rasa is not installed ({RASA_PYTHON} is missing). Run `python3 tools/setup.py`.")
+
+
+def shown(path: Path) -> str:
+    """Return a path as short as it can be said."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
+def _run_rasa(workplace: Path, log: Path, began: float) -> None:
+    """Run `rasa train`; raise CommandFailed with what Rasa says. All of its output is kept in `log`."""
+    data = [
+        folder for folder in ("data/nlu", "data/rules", "data/stories", "data/answers") if (PROJECT / folder).exists()
+    ]
+    command = [str(RASA_PYTHON), "-m", "rasa", "train", "--domain", "domain.yml", "--data", *data]
+    command += ["--out", str(workplace), "--fixed-model-name", MODEL_NAME]
+    # The cache is Rasa's own notion of what has changed; ours has to be the only one.
+    environment = rasa_environment() | {
+        "RASA_MAX_CACHE_SIZE": "0",
+        "RASA_CACHE_DIRECTORY": str(workplace / "cache"),
+    }
+    last_words: deque[str] = deque(maxlen=SHOWN_LINES)
+    with (
+        log.open("w", encoding="utf-8") as kept,
+        out.status("starting Rasa …") as status,
+        subprocess.Popen(  # noqa: S603
+            tied(command),
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as rasa,
+    ):
+        for line in rasa.stdout or ():
+            line = _DECORATION.sub("", line).rstrip()
+            kept.write(line + "\n")
+            step = _STEP.search(line)
+            if step:
+                status.update(f"training {step[1]} …")
+                out.print(f"  {time.monotonic() - began:4.0f} s  training {step[1]}")
+            elif not _NOISE.search(line):
+                last_words.append(line)
+    if rasa.returncode:
+        said = "\n".join(last_words) or "(nothing)"
+        raise CommandFailed(
+            f"Rasa could not train the model (exit code {rasa.returncode}); the old model, if any, stays. It said:\n"
+            f"{said}\nIts whole output is in {shown(log)}."
+        )
