@@ -33,10 +33,13 @@ def supervised(name: str) -> list[str]:
     return [sys.executable, "-m", "frontdesk.processes", name]
 
 
-def rasa_environment() -> dict[str, str]:
+def rasa_environment(settings: "Settings") -> dict[str, str]:
     """Return an environment for Rasa's libraries, without anything of the caller's that Rasa need not know."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if settings.encoder_path is not None:
+        kept["ENCODER_PATH"] = str(settings.encoder_path)
     return kept | {
+        "CLINIC_PROFILE": str(settings.clinic_profile),
         "RASA_TELEMETRY_ENABLED": "false",
         # A second thread makes a small model slower, and there are other processes.
         "OMP_NUM_THREADS": "1",
@@ -74,13 +77,10 @@ def _rasa() -> tuple[list[str], dict[str, str]]:
     model = ModelFolder(settings.model_dir).current()
     if model is None:
         sys.exit("There is no trained model. Run ./ketalink train.")
-    environment = rasa_environment() | {
+    environment = rasa_environment(settings) | {
         "RASA_SECRET": settings.secret("rasa"),
         "TRACKER_DATABASE_URL": settings.tracker_database,
-        "CLINIC_PROFILE": str(settings.clinic_profile),
     }
-    if settings.encoder_path is not None:
-        environment["ENCODER_PATH"] = str(settings.encoder_path)
     command = [str(RASA_PYTHON), "-m", "bot.serve", "--port", str(settings.rasa_port), "--model", str(model.path)]
     command += ["--endpoints", str(endpoints_file(settings)), "--credentials", str(PROJECT / "credentials.yml")]
     return command, environment

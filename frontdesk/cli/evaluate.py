@@ -257,15 +257,12 @@ class _Understanding:
 
 @contextmanager
 def _understanding(model: Path, settings: Settings) -> Iterator[_Understanding]:
-    environment = rasa_environment()
-    if settings.encoder_path is not None:
-        environment["ENCODER_PATH"] = str(settings.encoder_path)
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(  # noqa: S603
             tied([str(RASA_PYTHON), "-m", "bot.parse", str(model)]),
             cwd=PROJECT,
-            env=environment,
+            env=rasa_environment(settings),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

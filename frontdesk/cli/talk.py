@@ -164,14 +164,11 @@ def _ask_model(settings: Settings, question: str) -> list[dict[str, Any]]:
     model = usable_model(ModelFolder(settings.model_dir))
     if model is None:
         raise CommandFailed("No assistant is running, and there is no model to ask. Run ./ketalink train, or serve.")
-    environment = rasa_environment() | {"CLINIC_PROFILE": str(settings.clinic_profile)}
-    if settings.encoder_path is not None:
-        environment["ENCODER_PATH"] = str(settings.encoder_path)
     with err.status(f"No assistant runs on port {settings.port}; loading the model alone …"):
         answered = subprocess.run(  # noqa: S603
             tied([str(RASA_PYTHON), "-m", "bot.ask", str(model.path)]),
             cwd=PROJECT,
-            env=environment,
+            env=rasa_environment(settings),
             input=json.dumps({"text": question}) + "\n",
             capture_output=True,
             text=True,

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import time
-from collections import deque
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +14,18 @@ from frontdesk.processes import PROJECT, RASA_PYTHON, rasa_environment, tied
 from frontdesk.settings import Settings, load_settings
 
 MODEL_NAME = "model"
-SHOWN_LINES = 25
+SHOWN_FIRST, SHOWN_LAST = 15, 10
 # Rasa writes "Starting to train component 'RulePolicy'." and progress bars that redraw themselves.
 _STEP = re.compile(r"Starting to train component '(?:.*\.)?(\w+)")
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m")
-_NOISE = re.compile(r"Processed |^\s*$|Warning: | warnings\.warn|More info at |^\d{4}-\d\d-\d\d .* (INFO|DEBUG) ")
+# What its libraries and Rasa say in every training, sound or not.
+_NOISE = re.compile(
+    r"Processed |^\s*$|More info at |^\d{4}-\d\d-\d\d .* (INFO|DEBUG) |(Deprecation|MovedIn20|Future)Warning: |"
+    r"is not used in any story or rule|duplicated intents|does not include a response selector"
+)
+_WARNING = re.compile(r"^\S+:\d+: UserWarning: ")
+# From the first of these on, it is about what went wrong.
+_FAILURE = re.compile(r" (ERROR|CRITICAL) |^Traceback |^\w*(Exception|Error|Invalid\w+)\b|UserWarning: ")
 
 
 def train(
@@ -63,7 +69,7 @@ def train_model(settings: Settings, force: bool = False) -> TrainedModel:
                 out.print(f"Another training has just made {shown(current.path)}.")
                 return current
             out.print("Training the model: about a minute.")
-            _run_rasa(workplace, settings.data_dir / "train.log", began)
+            _run_rasa(settings, workplace, began)
             model = folder.install(workplace / f"{MODEL_NAME}.tar.gz", inputs)
     except ModelDamaged as error:
         raise CommandFailed(f"Training left no usable model. {error} The old model, if any, stays.") from error
@@ -79,7 +85,7 @@ def check_content(settings: Settings) -> None:
     check = subprocess.run(  # noqa: S603
         [RASA_PYTHON, "-m", "bot.check"],
         cwd=PROJECT,
-        env=rasa_environment() | {"CLINIC_PROFILE": str(settings.clinic_profile)},
+        env=rasa_environment(settings),
         capture_output=True,
         text=True,
         errors="replace",
@@ -99,19 +105,21 @@ def shown(path: Path) -> str:
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
 
 
-def _run_rasa(workplace: Path, log: Path, began: float) -> None:
-    """Run `rasa train`; raise CommandFailed with what Rasa says. All of its output is kept in `log`."""
+def _run_rasa(settings: Settings, workplace: Path, began: float) -> None:
+    """Run `rasa train`; raise CommandFailed with what Rasa says. All of its output is kept in DATA_DIR."""
+    log = settings.data_dir / "train.log"
     data = [
         folder for folder in ("data/nlu", "data/rules", "data/stories", "data/answers") if (PROJECT / folder).exists()
     ]
     command = [str(RASA_PYTHON), "-m", "rasa", "train", "--domain", "domain.yml", "--data", *data]
     command += ["--out", str(workplace), "--fixed-model-name", MODEL_NAME]
     # The cache is Rasa's own notion of what has changed; ours has to be the only one.
-    environment = rasa_environment() | {
+    environment = rasa_environment(settings) | {
         "RASA_MAX_CACHE_SIZE": "0",
         "RASA_CACHE_DIRECTORY": str(workplace / "cache"),
     }
-    last_words: deque[str] = deque(maxlen=SHOWN_LINES)
+    complaints: list[str] = []
+    in_frame = False
     with (
         log.open("w", encoding="utf-8") as kept,
         out.status("starting Rasa …") as status,
@@ -133,10 +141,13 @@ def _run_rasa(workplace: Path, log: Path, began: float) -> None:
             if step:
                 status.update(f"training {step[1]} …")
                 out.print(f"  {time.monotonic() - began:4.0f} s  training {step[1]}")
-            elif not _NOISE.search(line):
-                last_words.append(line)
+            in_frame = line.startswith('  File "') or (in_frame and line.startswith("    "))
+            if not in_frame and not _NOISE.search(line) and (complaints or _FAILURE.search(line)):
+                complaints.append(_WARNING.sub("", line))
     if rasa.returncode:
-        said = "\n".join(last_words) or "(nothing)"
+        if len(complaints) > SHOWN_FIRST + SHOWN_LAST:
+            complaints[SHOWN_FIRST:-SHOWN_LAST] = ["…"]
+        said = "\n".join(complaints) or "(nothing of use)"
         raise CommandFailed(
             f"Rasa could not train the model (exit code {rasa.returncode}); the old model, if any, stays. It said:\n"
             f"{said}\nIts whole output is in {shown(log)}."

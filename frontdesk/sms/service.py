@@ -52,11 +52,12 @@ class InboundSms:
 
 @dataclass(frozen=True)
 class Turn:
-    """Where a text belongs: its conversation, whether it is the first one, and the choice it picks."""
+    """Where a text belongs: its conversation, whether it is the first one, and the choice it picks, if there is one."""
 
     conversation_id: str
     is_first: bool
     payload: str | None
+    is_no_choice: bool
 
 
 class SmsDesk:
@@ -127,6 +128,8 @@ class SmsDesk:
             return await run_in_threadpool(self._keep, sms, reply, turn.conversation_id)
 
     async def _messages(self, sms: InboundSms, turn: Turn) -> list[dict[str, Any]]:
+        if turn.is_no_choice:
+            return [{"kind": "say", "text": self._texts.no_such_choice}]
         try:
             if turn.payload is not None:
                 reply = await self._chat.press(turn.conversation_id, Channel.SMS, turn.payload, sms.message_sid)
@@ -164,10 +167,12 @@ class SmsDesk:
         with self._database.session() as session:
             conversation = store.conversation_for(session, key)
             choices = store.open_choices(session, conversation.id)
+            payload = _chosen(sms.body, choices)
             return Turn(
                 conversation_id=conversation.id,
                 is_first=not store.has_replies(session, conversation.id),
-                payload=_chosen(sms.body, choices),
+                payload=payload,
+                is_no_choice=payload is None and bool(choices) and _is_short_number(sms.body),
             )
 
     def _keep(self, sms: InboundSms, reply: str, conversation_id: str) -> str:
@@ -181,6 +186,12 @@ def _chosen(body: str, choices: list[dict[str, Any]]) -> str | None:
     numbers = {str(number): choice["payload"] for number, choice in enumerate(choices, 1)}
     words = bare(body)
     return (titles | numbers).get(words) if words else None
+
+
+def _is_short_number(body: str) -> bool:
+    """Tell a choice's number from a phone number or a sentence."""
+    words = bare(body)
+    return words.isdecimal() and len(words) <= 2
 
 
 def _retrieve(task: asyncio.Task[str]) -> None:

@@ -62,6 +62,7 @@ class SmsTexts:
 
     first: str
     choices: str
+    no_such_choice: str
     more: str
     no_words: str
     too_long: str

@@ -12,7 +12,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from frontdesk.cli import app
 from frontdesk.cli.evaluate import DECLINED, Outcome, Question, Result, wilson
 from frontdesk.db import Database
 from frontdesk.leads import repository
@@ -95,10 +98,20 @@ COMMANDS = ["serve", "train", "evaluate", "ask", "chat", "doctor", "leads list",
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_every_command_explains_itself(command: str, operator: Operator) -> None:
-    helped = operator.run(*command.split(), "--help")
-    assert helped.returncode == 0
+def test_every_command_explains_itself(command: str) -> None:
+    helped = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="./ketalink")
+    assert helped.exit_code == 0
     assert f"./ketalink {command}".strip() in helped.stdout
+
+
+def test_no_command_is_left_out_of_the_test_above() -> None:
+    known = vars(get_command(app))["commands"]
+    assert set(known) == {name.split()[0] for name in COMMANDS}
+
+
+def test_without_a_command_all_are_listed(operator: Operator) -> None:
+    listed = operator.run()
+    assert all(name.split()[0] in listed.stdout + listed.stderr for name in COMMANDS)
     assert not operator.data_dir.exists()
 
 
@@ -359,8 +372,9 @@ def test_without_a_server_the_model_alone_is_asked(operator: Operator) -> None:
 def test_a_conversation_in_the_terminal(server: Server) -> None:
     talked = server.ketalink("chat", input="hello\n1\n99\n\n/quit\nnever sent\n")
     assert talked.returncode == 0
-    assert "1. How long does it take?" in talked.stdout
-    assert "topics: session/duration" in talked.stdout
+    greeting, pressed, *_ = talked.stdout.split("\n> ")[1:]
+    assert "  1. " in greeting
+    assert "topics: session/duration" in pressed
     assert "The message is empty" in talked.stdout
 
 
