@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC_URL = "https://clinic.example"
 START_SECONDS = 120
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -307,7 +308,7 @@ def browser() -> Iterator[Any]:
     """Chromium, as the distribution has it."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         message = "Chromium is not installed: `apt-get install chromium`, or name one with CHROMIUM."
         if os.environ.get("CI"):
