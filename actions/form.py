@@ -33,41 +33,15 @@ from actions.fields.when import read_preferred_time
 from actions.review import CONFIRMED, field_to_change
 
 FORM = "appointment_form"
-FIELDS = (
-    "full_name",
-    "phone",
-    "email",
-    "patient_type",
-    "reason",
-    "preferred_time",
-    "consent",
-    "review",
-)
+FIELDS = ("full_name", "phone", "email", "patient_type", "reason", "preferred_time", "consent", "review")
 RUN_SLOTS = (*FIELDS, "request_id")
 
 # What a person may say in between; each has a rule of its own, after which the form asks again.
-INTERRUPTIONS = frozenset(
-    {
-        "cancel_request",
-        "goodbye",
-        "greet",
-        "help",
-        "human_wanted",
-        "out_of_scope",
-        "thanks",
-    }
-    | {
-        "how_it_works",
-        "background",
-        "conditions",
-        "eligibility",
-        "before",
-        "session",
-        "after",
-        "results",
-    }
-    | {"safety", "alternatives", "cost", "logistics", "booking", "bot"}
+TOPIC_GROUPS = frozenset(
+    {"after", "alternatives", "background", "before", "booking", "bot", "conditions", "cost", "eligibility"}
+    | {"how_it_works", "logistics", "results", "safety", "session"}
 )
+INTERRUPTIONS = TOPIC_GROUPS | {"cancel_request", "goodbye", "greet", "help", "human_wanted", "out_of_scope", "thanks"}
 # Of these, what is said in few words is no reason for a visit.
 TALK = frozenset({"goodbye", "greet", "help", "human_wanted", "thanks"})
 ALWAYS_FIRST = frozenset({"crisis"})
