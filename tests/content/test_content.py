@@ -103,7 +103,7 @@ def test_an_answer_says_what_it_is_and_rests_on(topic: str, wording: dict[str, A
         assert metadata["kind"] == "answer"
         assert metadata.get("level") in (None, "medical_advice", "diversion")
     assert metadata["sources"]
-    assert set(metadata["sources"]) <= set(SOURCES) | {"seed article", "clinic-profile"}
+    assert set(metadata["sources"]) <= set(SOURCES)
 
 
 @each_answer
