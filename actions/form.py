@@ -41,9 +41,13 @@ TOPIC_GROUPS = frozenset(
     {"after", "alternatives", "background", "before", "booking", "bot", "conditions", "cost", "eligibility"}
     | {"how_it_works", "logistics", "results", "safety", "session"}
 )
-INTERRUPTIONS = TOPIC_GROUPS | {"cancel_request", "goodbye", "greet", "help", "human_wanted", "out_of_scope", "thanks"}
+INTERRUPTIONS = TOPIC_GROUPS | {
+    *("beyond", "cancel_request", "goodbye", "greet", "help", "how_are_you", "insult", "joke"),
+    *("not_what_i_meant", "other_language", "out_of_scope", "repeat", "thanks", "who_made_you"),
+}
 # Of these, what is said in few words is no reason for a visit.
-TALK = frozenset({"goodbye", "greet", "help", "human_wanted", "thanks"})
+TALK = frozenset({"goodbye", "greet", "help", "how_are_you", "joke", "repeat", "thanks", "who_made_you"})
+WANTS_A_PERSON = "logistics/phone_contact"
 ALWAYS_FIRST = frozenset({"crisis"})
 SURE = 0.8
 LONG = 6
@@ -143,7 +147,7 @@ class ValidateAppointmentForm(FormValidationAction):
             return confidence >= SURE or len(words(text)) <= 3
         if field == "full_name":
             return confidence >= SURE and (len(words(text)) != 2 or intent not in ("out_of_scope",))
-        if intent in TALK:
+        if intent in TALK or _topic(tracker) == WANTS_A_PERSON:
             return confidence >= SURE and len(words(text)) <= LONG
         return looks_like_question(text)
 
@@ -166,3 +170,8 @@ def _agrees(text: str, intent: str) -> bool:
 def _intent(tracker: Tracker) -> str:
     """Return the intent of the latest message; of a topic, its group."""
     return str(((tracker.latest_message or {}).get("intent") or {}).get("name") or "")
+
+
+def _topic(tracker: Tracker) -> str:
+    """Return the topic of the latest message, `group/name`; empty for talk."""
+    return str(((tracker.latest_message or {}).get("intent") or {}).get("full_retrieval_intent_name") or "")

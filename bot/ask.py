@@ -30,7 +30,9 @@ async def main() -> None:
     if turn.failures or not output.messages:
         replies.write({"error": "This needs the whole assistant: start it with ./ketalink serve."})
         return
-    replies.write({"messages": output.messages, "understood": understood(await agent.parse_message(text))})
+    replies.write(
+        {"messages": output.messages, "understood": understood(await agent.parse_message(text), agent.domain)}
+    )
 
 
 if __name__ == "__main__":

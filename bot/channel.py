@@ -1,8 +1,8 @@
 """The only way into Rasa: the front desk's channel, on loopback, behind a shared secret.
 
-`POST /webhooks/frontdesk/message` takes `{"conversation": id, "channel": "widget"|"sms", "text": words}`
-with `Authorization: Bearer <secret>` and answers
-`{"messages": [...], "understood": {"intent", "confidence", "ranking"}}`. A turn that failed, in Rasa or in
+`POST /webhooks/frontdesk/message` takes `{"conversation": id, "channel": "widget"|"sms", "text": words}`, for a button
+that stands for a topic also its `"topic"`, with `Authorization: Bearer <secret>` and answers
+`{"messages": [...], "understood": {"intent", "confidence", "ranking", "topics"}}`. A turn that failed, in Rasa or in
 the action server, is answered with 502 and is not remembered, so the same message can be sent again.
 `DELETE /webhooks/frontdesk/conversations/<id>` forgets a conversation.
 """
@@ -15,11 +15,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
+from rasa.shared.core.domain import Domain
 from rasa.shared.exceptions import InvalidConfigException
 from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from bot.nlu.choice_classifier import CHOSEN_TOPIC
+from bot.nlu.result import is_retrieval
 from bot.tracker_store import forget
 from bot.turn import Turn, WatchedActionEndpoint, current_turn
 
@@ -114,6 +117,7 @@ class FrontDeskInput(InputChannel):
                         output_channel=output,
                         sender_id=payload["conversation"],
                         input_channel=payload["channel"],
+                        metadata=_metadata(payload, agent.domain),
                     )
                 )
             except Exception as error:
@@ -159,6 +163,14 @@ def _payload(request: Request) -> dict[str, str] | None:
     if not all(isinstance(payload.get(key), str) and payload[key].strip() for key in ("conversation", "text")):
         return None
     return payload
+
+
+def _metadata(payload: dict[str, Any], domain: Domain | None) -> dict[str, str]:
+    """Return the topic of a button; nothing for one that a newer model has no answer to."""
+    topic = payload.get("topic")
+    if isinstance(topic, str) and is_retrieval(topic) and domain is not None and f"utter_{topic}" in domain.responses:
+        return {CHOSEN_TOPIC: topic}
+    return {}
 
 
 def _error(status: int, detail: str) -> HTTPResponse:

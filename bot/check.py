@@ -1,7 +1,8 @@
 """`python -m bot.check`: is everything that is said to patients fit to be said? Quick, before training or starting.
 
-Checks the clinic's profile, that every topic with examples has an answer and the other way round, and that each
-answer only asks the profile for facts the profile can hold. Exit code 1 and one line a problem on stderr.
+Checks the clinic's profile, the lists in `data/language/`, that every topic with examples has an answer and the other
+way round, that related topics exist, and that each answer only asks the profile for facts the profile can hold. Exit
+code 1 and one line a problem on stderr.
 """
 
 import string
@@ -12,6 +13,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Set
 import yaml
 
 from bot.clinic import PROJECT, ClinicProfileError, profile_path, read_profile
+from bot.nlu import language_files
+from bot.nlu.language_files import LanguageFileError
 
 _ANSWER_PREFIX = "utter_"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -23,6 +26,14 @@ def problems(project: Path, profile: Path) -> Iterator[str]:
         read_profile(profile)
     except ClinicProfileError as error:
         yield str(error)
+    for read in (
+        lambda: language_files.spelling_rules(project / "data" / "language" / "spelling.yml"),
+        lambda: language_files.entities(project / "data" / "language" / "entities.yml"),
+    ):
+        try:
+            read()
+        except LanguageFileError as error:
+            yield str(error)
     contents: Dict[Path, Any] = {}
     for path in sorted(path for folder in ("nlu", "answers") for path in (project / "data" / folder).rglob("*.yml")):
         try:
@@ -32,15 +43,22 @@ def problems(project: Path, profile: Path) -> Iterator[str]:
             yield f"{path.relative_to(project)} cannot be read: {error}"
     asked: Set[str] = set()
     answered: Set[str] = set()
+    related: Dict[str, Set[str]] = {}
     for path, content in contents.items():
         where = path.relative_to(project)
         try:
             asked |= {entry["intent"] for entry in content.get("nlu", []) if "/" in entry.get("intent", "")}
             for name, variants in content.get("responses", {}).items():
                 answered.add(name[len(_ANSWER_PREFIX) :])
+                related[f"{where}: {name}"] = {
+                    topic for variant in variants for topic in (variant.get("metadata") or {}).get("related") or []
+                }
                 yield from (f"{where}: {name} {problem}" for problem in _wrong_facts(variants))
         except (AttributeError, KeyError, TypeError) as error:
             yield f"{where} is not built as Rasa reads it ({type(error).__name__}: {error})."
+    for place, topics in related.items():
+        for topic in sorted(topics - answered):
+            yield f"{place} names {topic} under `related`, which has no answer."
     for topic in sorted(asked - answered):
         yield f"{topic} has examples in data/nlu/ but no answer in data/answers/."
     for topic in sorted(answered - asked):

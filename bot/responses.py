@@ -3,10 +3,13 @@
 Named in `endpoints.yml` as the response generator. An answer in `data/answers/` may hold `{clinic}`;
 its `metadata.facts` say which sentence each fact of the profile adds, and `metadata.if_unknown` what
 is said when the clinic gave none of them. Nothing else is ever added to the reviewed words.
+
+Buttons that stand for a topic (`{title, payload, topic}`) are made here: the two related topics after an answer, and
+the topics offered when a message was not clear.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rasa.core.nlg import TemplatedNaturalLanguageGenerator
@@ -15,9 +18,13 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot.clinic import ClinicProfile
-from bot.turn import note_failure
+from bot.nlu.result import SEVERAL_QUESTIONS
+from bot.turn import OFFERED, TOPICS, note_failure
 
 CLINIC_PLACEHOLDER = "{clinic}"
+FALLBACK, DID_YOU_MEAN = "utter_default", "utter_did_you_mean"
+SMS = "sms"
+NONE_OF_THESE = {"title": "None of these", "payload": "None of these"}
 
 
 def clinic_sentences(metadata: Mapping[str, Any], facts: Mapping[str, str]) -> str:
@@ -56,13 +63,55 @@ class ClinicResponseGenerator(TemplatedNaturalLanguageGenerator):
     ) -> dict[str, Any] | None:
         """Generate a response; a wording that is missing or broken is noted as a failed turn."""
         try:
-            response = await super().generate(utter_action, tracker, output_channel, **kwargs)
+            response = await self._generate(utter_action, tracker, output_channel, **kwargs)
         except Exception:
             note_failure(utter_action)
             raise
         if response is None:
             note_failure(utter_action)
         return response
+
+    async def _generate(
+        self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
+    ) -> dict[str, Any] | None:
+        message = tracker.latest_message
+        parsed: Mapping[str, Any] = (message.parse_data or {}) if message is not None else {}
+        if utter_action == FALLBACK and parsed.get(OFFERED):
+            response = await super().generate(DID_YOU_MEAN, tracker, output_channel, **kwargs)
+            return response and {**response, "buttons": [*self._buttons(parsed[OFFERED]), NONE_OF_THESE]}
+        if utter_action == SEVERAL_QUESTIONS:
+            return await self._several(parsed[TOPICS], tracker, output_channel, **kwargs)
+        response = await super().generate(utter_action, tracker, output_channel, **kwargs)
+        related = (response or {}).get("metadata", {}).get("related")
+        if response and related and output_channel != SMS and not tracker.active_loop_name:
+            return {**response, "buttons": [*(response.get("buttons") or []), *self._buttons(related)]}
+        return response
+
+    async def _several(
+        self, topics: Sequence[str], tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
+    ) -> dict[str, Any] | None:
+        """Return the answers to several topics as one message, which says which they are."""
+        answers = [
+            await super(ClinicResponseGenerator, self).generate(f"utter_{topic}", tracker, output_channel, **kwargs)
+            for topic in topics
+        ]
+        found = [answer for answer in answers if answer is not None]
+        if len(found) < len(answers):
+            return None
+        sources = [source for answer in found for source in (answer.get("metadata") or {}).get("sources") or []]
+        return {
+            "text": "\n\n".join(answer["text"].strip() for answer in found),
+            "metadata": {"kind": "answer", "sources": list(dict.fromkeys(sources)), "topics": list(topics)},
+        }
+
+    def _buttons(self, topics: Sequence[str]) -> list[dict[str, str]]:
+        """Return a button for each topic that has a title."""
+        titles = {topic: self._title(topic) for topic in topics}
+        return [{"title": title, "payload": title, "topic": topic} for topic, title in titles.items() if title]
+
+    def _title(self, topic: str) -> str:
+        wordings = self.responses.get(f"utter_{topic}") or [{}]
+        return str((wordings[0].get("metadata") or {}).get("title") or "")
 
     def generate_from_slots(
         self,

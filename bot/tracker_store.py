@@ -1,6 +1,8 @@
 """Where Rasa keeps conversations: an SQL database of its own, one file under `var/` unless told otherwise."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from rasa.shared.core.events import BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.clinic import PROJECT
-from bot.turn import current_turn
+from bot.turn import TOPICS, Context, current_context, current_turn
 
 DEFAULT_DATABASE = PROJECT / "var" / "conversations.db"
 
@@ -53,6 +55,16 @@ class ConversationTrackerStore(SQLTrackerStore):
         """Return the address of the database from the environment, where other settings are too."""
         return sa.engine.make_url(database_url())
 
+    async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
+        """Return the tracker, and keep what its next message may refer to."""
+        tracker = await super().retrieve(sender_id)
+        context = Context.of(_messages(tracker))
+        if tracker is not None and tracker.active_loop_name:
+            # A form asks for something else, and what is said to it is its own to read.
+            context = replace(context, offered=(), chosen=(), alternatives=())
+        current_context.set(context)
+        return tracker
+
     async def save(self, tracker: DialogueStateTracker) -> None:
         """Save the tracker, unless part of the current turn failed: then the turn did not happen."""
         turn = current_turn.get()
@@ -67,8 +79,15 @@ class ConversationTrackerStore(SQLTrackerStore):
                     "intent": message.full_retrieval_intent_name or message.intent.get("name"),
                     "confidence": message.intent.get("confidence"),
                     "ranking": (message.parse_data or {}).get("intent_ranking", [])[:3],
+                    "topics": (message.parse_data or {}).get(TOPICS, []),
                 }
         await super().save(tracker)
+
+
+def _messages(tracker: DialogueStateTracker | None) -> list[Mapping[str, Any]]:
+    """Return the parse data of a conversation's messages, the latest first."""
+    events = reversed(tracker.events) if tracker is not None else ()
+    return [event.parse_data or {} for event in events if isinstance(event, UserUttered)]
 
 
 def _is_answered(tracker: DialogueStateTracker) -> bool:

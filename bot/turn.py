@@ -1,16 +1,51 @@
-"""One turn of a conversation: whether all of it worked, and what was understood.
+"""One turn of a conversation: what went before it, whether all of it worked, and what was understood.
 
 Rasa goes on when a custom action or a response fails, with the action's events lost. The channel
 must know, because half a turn may neither be answered nor remembered: the tracker store asks
 `Turn.failures` before it saves, and the channel before it replies.
 """
 
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from rasa.core.actions.action import ActionExecutionRejection
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
+
+# What a message was understood as, kept with it in the tracker (keys of its parse data).
+TOPICS = "topics"  # those answered
+OFFERED = "offered"  # those the reply asks to choose from ("did you mean")
+CHOSEN_FROM = "chosen_from"  # those it was chosen from
+_LOOKED_BACK = 3  # messages; thanks and the like may come between a question and what follows it
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a message may refer to."""
+
+    topic: str | None = None  # of the latest question that was answered
+    text: str | None = None  # that question's words
+    offered: tuple[str, ...] = ()  # topics to choose from that are still open
+    chosen: tuple[str, ...] = ()  # of these, the ones that were answered
+    alternatives: tuple[str, ...] = ()  # what the latest message might have meant besides what was answered
+
+    @classmethod
+    def of(cls, messages: Sequence[Mapping[str, Any]]) -> "Context":
+        """Return the context that earlier messages make, given their parse data, the latest first."""
+        if not messages:
+            return cls()
+        latest = messages[0]
+        answered = next((message for message in messages[:_LOOKED_BACK] if message.get(TOPICS)), {})
+        ranked = [entry["name"] for entry in latest.get("intent_ranking") or [] if "/" in (entry.get("name") or "")]
+        topics = tuple(latest.get(TOPICS) or ())
+        return cls(
+            topic=answered[TOPICS][-1] if answered else None,
+            text=answered.get("text"),
+            offered=tuple(latest.get(OFFERED) or latest.get(CHOSEN_FROM) or ()),
+            chosen=topics if latest.get(CHOSEN_FROM) else (),
+            alternatives=tuple(name for name in ranked if name not in topics) if topics else (),
+        )
 
 
 @dataclass
@@ -22,6 +57,8 @@ class Turn:
 
 
 current_turn: ContextVar[Turn | None] = ContextVar("current_turn", default=None)
+# Set when the tracker is read, which is before its new message is understood.
+current_context: ContextVar[Context] = ContextVar("current_context", default=Context())  # noqa: B039 # frozen
 
 
 def note_failure(what: str) -> None:

@@ -24,6 +24,7 @@ INPUTS = (
     "data/rules",
     "data/stories",
     "data/answers",
+    "data/language",
     "bot",
     "requirements/rasa.txt",
 )

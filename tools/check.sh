@@ -28,4 +28,5 @@ step 'tests of what runs inside Rasa, rasa data validate among them' in_rasa pyt
 step 'train' ./ketalink train
 step 'conversation tests' in_rasa rasa test core --e2e --stories tests/conversations \
     --fail-on-prediction-errors --no-plot --out "$out"
+step 'does it understand as well as before' ./ketalink evaluate --gate tests/understanding/gate.yml
 step 'all other tests' "$app/python" -m pytest "$@"

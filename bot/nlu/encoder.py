@@ -204,7 +204,13 @@ class SentenceEncoder:
         options.intra_op_num_threads = 1  # a second thread is slower on so small a network
         options.inter_op_num_threads = 1
         options.add_external_initializers(names, self._weights)
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its own kinds of error have nothing else in common
+            raise EncoderUnavailable(
+                f"The sentence encoder's network in the model is damaged ({type(error).__name__}). Train again with "
+                f"`./ketalink train --force`."
+            ) from error
         self._tokenizer = Tokenizer.from_buffer(read_checked(folder, TOKENIZER_FILE))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(LONGEST)

@@ -1,9 +1,8 @@
 """The component of Rasa's pipeline that says which topic a message is about."""
 
-import hashlib
 import json
-from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -11,29 +10,19 @@ from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier
-from rasa.nlu.constants import (
-    RESPONSE_SELECTOR_PREDICTION_KEY,
-    RESPONSE_SELECTOR_PROPERTY_NAME,
-    RESPONSE_SELECTOR_RANKING_KEY,
-    RESPONSE_SELECTOR_RETRIEVAL_INTENTS,
-    RESPONSE_SELECTOR_UTTER_ACTION_KEY,
-)
 from rasa.shared.exceptions import InvalidConfigException, RasaException
-from rasa.shared.nlu.constants import (
-    INTENT,
-    INTENT_NAME_KEY,
-    INTENT_RANKING_KEY,
-    INTENT_RESPONSE_KEY,
-    PREDICTED_CONFIDENCE_KEY,
-    TEXT,
-)
+from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
-from rasa.shared.nlu.training_data.util import intent_response_key_to_template_key
 from threadpoolctl import threadpool_limits
 
-from bot.nlu import encoder, topic_model
+from bot.nlu import encoder, interpreter, result, topic_model
 from bot.nlu.encoder import EncoderUnavailable, SentenceEncoder
+from bot.nlu.fingerprint import fingerprint
+from bot.nlu.interpreter import Interpreter
+from bot.nlu.normalizer import spelled_out
+from bot.nlu.result import set_result
+from bot.nlu.spacy_reader import reading_of
 from bot.nlu.topic_model import TopicModel, TopicModelError
 
 GRAPH_FILE = "encoder.onnx"
@@ -50,13 +39,14 @@ class TopicClassifier(GraphComponent, IntentClassifier):
     """Choose among all topics at once: `session/duration` competes with `cost/price` and with `greet`.
 
     It fills the intent, the ranking, and what Rasa's ResponseSelector would: choosing the group first and the
-    answer second would hide an unsure answer behind a sure group. Runs first; FallbackClassifier with a
-    threshold of 0.5 and no ambiguity check follows, because the confidence is already scaled to that.
+    answer second would hide an unsure answer behind a sure group. MessageNormalizer and SpacyReader should come
+    before it; FallbackClassifier with a threshold of 0.5 and no ambiguity check follows, because the confidence is
+    already scaled to that.
     """
 
     @classmethod
     def required_components(cls) -> list[type]:
-        """Nothing has to come first: the component reads the text itself."""
+        """Nothing has to come first: it reads the text itself if nobody has read it before."""
         return []
 
     @staticmethod
@@ -70,8 +60,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
 
         The encoder's weights are covered as well: `encoder.py` names the only files it accepts.
         """
-        sources = [__file__, encoder.__file__, topic_model.__file__]
-        return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()
+        return fingerprint(__file__, encoder, topic_model, interpreter, result)
 
     @classmethod
     def create(
@@ -103,7 +92,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             model = TopicModel.restore(SentenceEncoder(graph), arrays, data)
         except EncoderUnavailable as error:
             raise TopicClassifierError(str(error)) from error
-        except (OSError, ValueError, TopicModelError) as error:
+        except (OSError, ValueError, BadZipFile, TopicModelError) as error:
             raise TopicClassifierError(
                 f"The topics of the trained model cannot be loaded, so nothing would be understood: {error} "
                 f"Train again with `./ketalink train`."
@@ -132,7 +121,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
             with threadpool_limits(limits=1):  # a second thread of numpy only gets in the way of the first
                 self._model = TopicModel.train(
                     sentence_encoder,
-                    texts=[example.get(TEXT) for example in examples],
+                    texts=[spelled_out(example).text for example in examples],
                     topics=[example.get_full_intent() for example in examples],
                     strength=self._config["strength"],
                 )
@@ -146,7 +135,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         return self._resource
 
     def process(self, messages: list[Message]) -> list[Message]:
-        """Set intent, ranking and the response selector's property on each message.
+        """Set intent, ranking, the response selector's property and the answered topics on each message.
 
         A message that carries an intent already (`/greet` in a test or in `rasa shell`) keeps it.
         """
@@ -158,52 +147,5 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         return messages
 
     def _classify(self, model: TopicModel, message: Message) -> None:
-        scores = model.scores([message.get(TEXT) or ""])[0]
-        order = np.argsort(-scores, kind="stable")
-        best = model.topics[order[0]]
-        confidence = float(scores[order[0]])
-        ranking = [
-            {
-                INTENT_NAME_KEY: model.topics[i],
-                PREDICTED_CONFIDENCE_KEY: float(scores[i]),
-            }
-            for i in order[: self._config["ranking_length"]]
-        ]
-        group = group_of(best)
-        message.set(
-            INTENT,
-            {INTENT_NAME_KEY: group, PREDICTED_CONFIDENCE_KEY: confidence},
-            add_to_output=True,
-        )
-        message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
-        selected: dict[str, Any] = {
-            RESPONSE_SELECTOR_RETRIEVAL_INTENTS: sorted({group_of(t) for t in model.topics if is_retrieval(t)})
-        }
-        if is_retrieval(best):
-            # Without the wording, which the domain has: the tracker would keep it with every message.
-            selected[group] = {
-                RESPONSE_SELECTOR_PREDICTION_KEY: {
-                    INTENT_RESPONSE_KEY: best,
-                    PREDICTED_CONFIDENCE_KEY: confidence,
-                    RESPONSE_SELECTOR_UTTER_ACTION_KEY: intent_response_key_to_template_key(best),
-                },
-                RESPONSE_SELECTOR_RANKING_KEY: [
-                    {
-                        INTENT_RESPONSE_KEY: entry[INTENT_NAME_KEY],
-                        PREDICTED_CONFIDENCE_KEY: entry[PREDICTED_CONFIDENCE_KEY],
-                    }
-                    for entry in ranking
-                    if is_retrieval(entry[INTENT_NAME_KEY]) and group_of(entry[INTENT_NAME_KEY]) == group
-                ],
-            }
-        message.set(RESPONSE_SELECTOR_PROPERTY_NAME, selected, add_to_output=True)
-
-
-def group_of(topic: str) -> str:
-    """Return the intent that Rasa's rules know: `session` for `session/duration`, `greet` for `greet`."""
-    return str(Message.separate_intent_response_key(topic)[0])
-
-
-def is_retrieval(topic: str) -> bool:
-    """Whether the topic is one answer of a group."""
-    return Message.separate_intent_response_key(topic)[1] is not None
+        understood = Interpreter(model.topics, model.scores).understand(reading_of(message))
+        set_result(message, understood.ranking[: self._config["ranking_length"]], understood.answered, model.topics)

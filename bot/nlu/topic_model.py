@@ -10,15 +10,22 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 REJECT_BELOW = 0.5
-# The cut that rejects a message accepts all but this share of the training examples, each scored by a model
-# that did not see it.
+# The cut rejects this share of the training examples, each scored by a model that did not see it, or, where topics are
+# hard to tell apart, half as many as such a model gets wrong: then asking back is worth more than answering.
 REJECTED_SHARE = 0.05
-FOLDS = 5
+REJECTED_ERRORS = 0.5
+FOLDS = 3
 CUT_RANGE = (1e-3, 0.999)
 
 PIECES: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (2, 5), "sublinear_tf": True}
 LETTERS_WIDTH = 100
 LETTERS_WEIGHT = 0.5  # against 1 for the meaning: enough for misspelled words, too little to drown the rest
+
+# The examples nearest to a message have a say beside the regression, which knows whole topics only. What else was
+# tried: docs/understanding.md.
+NEIGHBOURS = 20
+NEIGHBOURS_WEIGHT = 0.4  # against 1 for the regression
+NEARNESS = 20.0  # how much more the nearer of them count: exp(NEARNESS * cosine)
 
 # "?", "..." or an emoji alone looks to the encoder like whatever short example is nearest.
 # "$$?" however asks for the price.
@@ -81,11 +88,11 @@ class LetterFeatures:
 
 
 class TopicModel:
-    """Multinomial logistic regression over topics, with a score of which less than 0.5 always means "reject".
+    """Logistic regression and nearest neighbours over topics; a score of less than 0.5 always means "reject".
 
-    The raw score of a topic is its probability times the cosine of the message to the training example
-    nearest to it: the first alone is sure of strange messages, the second alone of ambiguous ones. What raw
-    score is enough depends on the number of topics and how alike they are, so it is measured when training.
+    The raw score of a topic is its probability times the cosine of the message to the nearest of the topic's training
+    examples: the first alone is sure of strange messages, the second alone of ambiguous ones. Which raw score is enough
+    depends on the number of topics and how alike they are, so it is measured when training.
     """
 
     def __init__(
@@ -96,6 +103,7 @@ class TopicModel:
         weights: np.ndarray,
         bias: np.ndarray,
         examples: np.ndarray,
+        example_topics: np.ndarray,
         cut: float,
     ) -> None:
         """Put together a trained model.
@@ -106,7 +114,8 @@ class TopicModel:
             topics: names, in the order of the rows of `weights`.
             weights: float32, shape (n_topics, embedding width + letters width).
             bias: float32, shape (n_topics,).
-            examples: embeddings of the training examples, shape (n_examples, embedding width).
+            examples: embeddings of the training examples, topic by topic, shape (n_examples, embedding width).
+            example_topics: which of `topics` each is of, int, ascending, shape (n_examples,).
             cut: the raw score from which a message is accepted.
         """
         self.topics = topics
@@ -116,6 +125,7 @@ class TopicModel:
         self._weights = weights
         self._bias = bias
         self._examples = examples
+        self._example_topics = example_topics
 
     @classmethod
     def train(
@@ -139,6 +149,7 @@ class TopicModel:
         embeddings = encoder.encode(texts)
         fold_of = spread_over_folds(topics)
         unseen = np.zeros(len(texts))
+        is_wrong = np.zeros(len(texts), dtype=bool)
         for fold in range(FOLDS):
             held_out = np.flatnonzero(fold_of == fold)
             kept = np.flatnonzero(fold_of != fold)
@@ -151,9 +162,13 @@ class TopicModel:
                 [topics[i] for i in kept],
                 strength,
             )
-            unseen[held_out] = model._raw_scores([texts[i] for i in held_out], embeddings[held_out]).max(axis=1)
+            scores = model._raw_scores([texts[i] for i in held_out], embeddings[held_out])
+            unseen[held_out] = scores.max(axis=1)
+            best = scores.argmax(axis=1)
+            is_wrong[held_out] = [model.topics[found] != topics[i] for found, i in zip(best, held_out, strict=True)]
         final = cls._fit(encoder, texts, embeddings, topics, strength)
-        final.cut = float(np.clip(np.quantile(unseen, REJECTED_SHARE), *CUT_RANGE))
+        rejected = max(REJECTED_SHARE, REJECTED_ERRORS * float(is_wrong.mean()))
+        final.cut = float(np.clip(np.quantile(unseen, rejected), *CUT_RANGE))
         return final
 
     @classmethod
@@ -175,13 +190,16 @@ class TopicModel:
                 np.concatenate([-bias, bias]) / 2,
             )
         names = [str(name) for name in regression.classes_]
+        example_topics = np.searchsorted(regression.classes_, topics)
+        order = np.argsort(example_topics, kind="stable")
         return cls(
             encoder,
             letters,
             names,
             weights.astype("f4"),
             bias.astype("f4"),
-            embeddings,
+            embeddings[order],
+            example_topics[order],
             CUT_RANGE[0],
         )
 
@@ -190,8 +208,23 @@ class TopicModel:
         logits = rows @ self._weights.T + self._bias
         probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-        nearest = (embeddings @ self._examples.T).max(axis=1, keepdims=True).clip(0, 1)
-        return np.asarray(probabilities * nearest, dtype=np.float64)
+        likeness = embeddings @ self._examples.T
+        mixed = (probabilities + NEIGHBOURS_WEIGHT * self._votes(likeness)) / (1 + NEIGHBOURS_WEIGHT)
+        return np.asarray(mixed * self._nearest(likeness).clip(0, 1), dtype=np.float64)
+
+    def _votes(self, likeness: np.ndarray) -> np.ndarray:
+        """Return the nearest examples' shares for each topic, shape (n_texts, n_topics); each row sums to 1."""
+        count = min(NEIGHBOURS, likeness.shape[1])
+        nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
+        weights = np.exp(NEARNESS * (np.take_along_axis(likeness, nearest, axis=1) - 1))
+        votes = np.zeros((len(likeness), len(self.topics)))
+        np.add.at(votes, (np.arange(len(likeness))[:, None], self._example_topics[nearest]), weights)
+        return np.asarray(votes / votes.sum(axis=1, keepdims=True))
+
+    def _nearest(self, likeness: np.ndarray) -> np.ndarray:
+        """Return the highest cosine to an example of each topic, shape (n_texts, n_topics)."""
+        starts = np.searchsorted(self._example_topics, np.arange(len(self.topics)))
+        return np.asarray(np.maximum.reduceat(likeness, starts, axis=1))
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
         """Return how sure each topic is, in [0, 1], shape (n_texts, n_topics); below 0.5 means "reject".
@@ -205,6 +238,7 @@ class TopicModel:
         """Return what is needed, beside the encoder, to restore the model: arrays, and data fit for JSON."""
         arrays, data = self._letters.state()
         arrays.update(weights=self._weights, bias=self._bias, examples=self._examples)
+        arrays["example_topics"] = self._example_topics
         return arrays, {**data, "topics": self.topics, "cut": self.cut}
 
     @classmethod
@@ -213,17 +247,16 @@ class TopicModel:
         try:
             letters = LetterFeatures.restore(arrays, data)
             topics, cut = list(data["topics"]), float(data["cut"])
-            weights, bias, examples = (
-                arrays["weights"],
-                arrays["bias"],
-                arrays["examples"],
-            )
+            weights, bias = arrays["weights"], arrays["bias"]
+            examples, example_topics = arrays["examples"], arrays["example_topics"]
             width = examples.shape[1] + arrays["piece_axes"].shape[0]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise TopicModelError(f"The stored topic model is incomplete: {error!r}.") from error
         if weights.shape != (len(topics), width) or bias.shape != (len(topics),) or not 0 < cut < 1:
             raise TopicModelError("The parts of the stored topic model do not fit together.")
-        return cls(encoder, letters, topics, weights, bias, examples, cut)
+        if len(example_topics) != len(examples) or list(np.unique(example_topics)) != list(range(len(topics))):
+            raise TopicModelError("The examples of the stored topic model do not fit its topics.")
+        return cls(encoder, letters, topics, weights, bias, examples, example_topics, cut)
 
 
 def _side_by_side(embeddings: np.ndarray, letters: np.ndarray) -> np.ndarray:

@@ -17,7 +17,9 @@ def from_rasa(reply: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the response {reply.get('response')} has the unknown kind {kind!r}")
     message: dict[str, Any] = {"kind": kind, "text": reply["text"]}
     topic = (reply.get("response") or "").removeprefix(_ANSWER_PREFIX)
-    if "/" in topic:
+    if metadata.get("topics"):
+        message["topics"] = list(metadata["topics"])
+    elif "/" in topic and kind != "fallback":
         message["topics"] = [topic]
     if kind == "answer":
         message["sources"] = list(metadata.get("sources") or [])
@@ -27,7 +29,8 @@ def from_rasa(reply: dict[str, Any]) -> dict[str, Any]:
     if kind == "confirmation" and reply.get("lead"):
         message["lead"] = reply["lead"]
     message["buttons"] = [
-        {"title": button["title"], "payload": button["payload"]} for button in reply.get("buttons") or []
+        {key: button[key] for key in ("title", "payload", "topic") if key in button}
+        for button in reply.get("buttons") or []
     ]
     return message
 

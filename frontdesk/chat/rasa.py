@@ -22,8 +22,11 @@ class RasaClient:
             limits=httpx.Limits(max_connections=64),
         )
 
-    async def send(self, conversation_id: str, channel: Channel, text: str) -> dict[str, Any]:
-        """Return `{"messages": [...], "understood": {...}}`; raise RasaUnavailable when there is no whole reply."""
+    async def send(self, conversation_id: str, channel: Channel, text: str, topic: str | None = None) -> dict[str, Any]:
+        """Return `{"messages": [...], "understood": {...}}`; raise RasaUnavailable when there is no whole reply.
+
+        `topic` is what a button stands for, which is then certain.
+        """
         try:
             response = await self._http.post(
                 "/message",
@@ -31,6 +34,7 @@ class RasaClient:
                     "conversation": conversation_id,
                     "channel": channel.value,
                     "text": text,
+                    "topic": topic,
                 },
             )
             response.raise_for_status()

@@ -12,6 +12,7 @@ from frontdesk.chat import store
 from frontdesk.chat.messages import from_rasa, public
 from frontdesk.chat.models import Channel, Message
 from frontdesk.chat.rasa import RasaClient, RasaUnavailable
+from frontdesk.chat.store import Button
 from frontdesk.db import Database
 from frontdesk.metrics import MESSAGES, REPLY_SECONDS
 
@@ -83,7 +84,7 @@ class ChatService:
         is in the transcript, and sending it again with the same `client_id` answers it.
         """
         text = clean(text)
-        return await self._turn(conversation_id, channel, text, text, client_id)
+        return await self._turn(conversation_id, channel, Button(text, text), client_id)
 
     async def press(
         self,
@@ -94,7 +95,7 @@ class ChatService:
     ) -> Reply:
         """Answer a button. Raises UnknownPayload besides what `say` raises."""
         button = await run_in_threadpool(self._button, conversation_id, payload)
-        return await self._turn(conversation_id, channel, button.title, button.text, client_id)
+        return await self._turn(conversation_id, channel, button, client_id)
 
     async def history(self, conversation_id: str) -> list[dict[str, Any]]:
         """Return the conversation so far; raise ConversationNotFound."""
@@ -114,18 +115,17 @@ class ChatService:
         self,
         conversation_id: str,
         channel: Channel,
-        shown: str,
-        meant: str,
+        said: Button,
         client_id: str | None,
     ) -> Reply:
         lock = self._turns.setdefault(conversation_id, asyncio.Lock())
         async with lock:
-            inbound, replies = await run_in_threadpool(self._receive, conversation_id, shown, client_id)
+            inbound, replies = await run_in_threadpool(self._receive, conversation_id, said.title, client_id)
             if replies is not None:
                 return Reply(conversation_id, replies)
             try:
                 with REPLY_SECONDS.labels(channel.value).time():
-                    answer = await self._rasa.send(conversation_id, channel, meant)
+                    answer = await self._rasa.send(conversation_id, channel, said.text, said.topic)
                 messages = [from_rasa(message) for message in answer["messages"]]
             except RasaUnavailable as error:
                 MESSAGES.labels(channel.value, "unavailable").inc()
@@ -139,7 +139,7 @@ class ChatService:
         with self._database.session() as session:
             return store.start_conversation(session, channel).id
 
-    def _button(self, conversation_id: str, payload: str) -> store.Button:
+    def _button(self, conversation_id: str, payload: str) -> Button:
         with self._database.session() as session:
             return store.button_of(session, conversation_id, payload)
 

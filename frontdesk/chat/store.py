@@ -21,10 +21,11 @@ class UnknownPayload(Exception):
 
 @dataclass(frozen=True)
 class Button:
-    """A button somebody used: what it says, and the words it stands for."""
+    """A button somebody used: what it says, the words it stands for, and the topic, if it stands for one."""
 
     title: str
     text: str
+    topic: str | None = None
 
 
 def start_conversation(session: Session, channel: Channel, sms_key: str | None = None) -> Conversation:
@@ -116,7 +117,7 @@ def button_of(session: Session, conversation_id: str, payload: str) -> Button:
     if int(number) >= len(buttons):
         raise UnknownPayload
     button = buttons[int(number)]
-    return Button(title=button["title"], text=button["payload"])
+    return Button(title=button["title"], text=button["payload"], topic=button.get("topic"))
 
 
 def forget(session: Session, conversation_id: str) -> None:

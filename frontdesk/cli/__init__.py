@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from frontdesk.cli.console import CommandFailed
 from frontdesk.cli.doctor import doctor
-from frontdesk.cli.evaluate import evaluate
+from frontdesk.cli.evaluation.command import evaluate
 from frontdesk.cli.leads import leads
 from frontdesk.cli.serve import serve
 from frontdesk.cli.staff import staff

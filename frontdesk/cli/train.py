@@ -68,7 +68,7 @@ def train_model(settings: Settings, force: bool = False) -> TrainedModel:
             if not force and current is not None and current != before and current.inputs == inputs:
                 out.print(f"Another training has just made {shown(current.path)}.")
                 return current
-            out.print("Training the model: about a minute.")
+            out.print("Training the model: two to three minutes.")
             _run_rasa(settings, workplace, began)
             model = folder.install(workplace / f"{MODEL_NAME}.tar.gz", inputs)
     except ModelDamaged as error:

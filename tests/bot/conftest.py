@@ -22,6 +22,7 @@ from bot.channel import FrontDeskInput
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret-" * 6
+FORM = "visit_form"
 EXAMPLES = {
     "session/duration": [
         "how long does one infusion take",
@@ -29,6 +30,16 @@ EXAMPLES = {
         "will it be over in an hour",
     ],
     "session/feelings": ["what does it feel like", "will i see strange things", "how will i feel in the chair"],
+    "cost/price": ["how much does it cost", "what is the price of one infusion", "is it expensive"],
+    "conditions/ptsd": ["does it help with ptsd", "is it used to treat trauma", "i have ptsd, is it for me"],
+    "conditions/fibromyalgia": [
+        "does it help with fibromyalgia",
+        "i have fibro, is it for me",
+        "is fibromyalgia treated",
+    ],
+    "none_of_these": ["none of these", "neither of them", "something else"],
+    "not_what_i_meant": ["that's not what i meant", "you misunderstood me", "wrong answer, that was not my question"],
+    "come_in": ["book me a visit", "i would like to come in", "put me down for next week"],
     "greet": ["hello", "hi there", "good morning"],
     "save": ["please save my request", "save it for me", "store what i told you"],
     # No ordinary sentence comes near it: only a command could reach it.
@@ -36,21 +47,44 @@ EXAMPLES = {
 }
 ACTIONS = {
     "session": "utter_session",
+    "cost": "utter_cost",
+    "conditions": "utter_conditions",
+    "none_of_these": "utter_none_of_these",
+    "not_what_i_meant": "utter_not_what_i_meant",
     "greet": "utter_greet",
     "save": "action_save",
     "zebra_command": "utter_executed",
     "nlu_fallback": "utter_default",
 }
+
+
+def asked_in_form(field: str) -> dict[str, Any]:
+    """Return the slot of a form's field, which takes any words but a question about the session, or a complaint."""
+    mapping = {
+        "type": "from_text",
+        "not_intent": ["session", "not_what_i_meant"],
+        "conditions": [{"active_loop": FORM, "requested_slot": field}],
+    }
+    return {"type": "text", "influence_conversation": False, "mappings": [mapping]}
+
+
 DOMAIN = {
     "version": "3.1",
-    "intents": sorted(ACTIONS),
-    "slots": {"full_name": {"type": "text", "influence_conversation": False, "mappings": [{"type": "custom"}]}},
+    "intents": [*sorted(ACTIONS), "come_in"],
+    "entities": ["condition", "day", "medicine", "part_of_day", "person"],
+    "slots": {
+        "full_name": {"type": "text", "influence_conversation": False, "mappings": [{"type": "custom"}]},
+        **{field: asked_in_form(field) for field in ("reason", "wish")},
+    },
+    "forms": {FORM: {"required_slots": ["reason", "wish"]}},
     "responses": {
         "utter_session/duration": [
             {
                 "text": "About an hour. {clinic}",
                 "metadata": {
                     "kind": "answer",
+                    "title": "How long it takes",
+                    "related": ["session/feelings", "cost/price"],
                     "sources": ["seed article"],
                     "facts": [{"needs": ["phone"], "say": "Call {phone}."}],
                     "if_unknown": "I don't know the number.",
@@ -58,11 +92,23 @@ DOMAIN = {
             },
             {"text": "1 hr", "channel": "sms"},
         ],
-        "utter_session/feelings": [{"text": "It differs."}],
+        "utter_session/feelings": [
+            {"text": "It differs.", "metadata": {"title": "How it feels", "sources": ["seed article", "survey"]}}
+        ],
+        "utter_cost/price": [
+            {"text": "Ask us.", "metadata": {"title": "What it costs", "related": ["session/duration"]}}
+        ],
+        "utter_conditions/ptsd": [{"text": "It is studied for PTSD.", "metadata": {"title": "PTSD"}}],
+        "utter_conditions/fibromyalgia": [{"text": "It is used for it.", "metadata": {"title": "Fibromyalgia"}}],
+        "utter_none_of_these": [{"text": "Then tell me in other words."}],
+        "utter_not_what_i_meant": [{"text": "Sorry, I got that wrong."}],
+        "utter_ask_reason": [{"text": "What brings you here?"}],
+        "utter_ask_wish": [{"text": "Which visit would you like?"}],
         "utter_greet": [{"text": "Hello.", "buttons": [{"title": "How long?", "payload": "How long does it take?"}]}],
         "utter_saved": [{"text": "Saved as {lead}.", "metadata": {"kind": "confirmation"}}],
         "utter_executed": [{"text": "A command was executed."}],
         "utter_default": [{"text": "Not sure.", "metadata": {"kind": "fallback"}}],
+        "utter_did_you_mean": [{"text": "Did you mean one of these?", "metadata": {"kind": "fallback"}}],
     },
     "actions": ["action_save", "utter_unworded"],
 }
@@ -87,6 +133,22 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
             "rules": [
                 {"rule": intent, "steps": [{"intent": intent}, {"action": action}]}
                 for intent, action in ACTIONS.items()
+            ]
+            + [
+                {
+                    "rule": "a visit is wanted",
+                    "steps": [{"intent": "come_in"}, {"action": FORM}, {"active_loop": FORM}],
+                },
+                {
+                    "rule": "the form is complete",
+                    "condition": [{"active_loop": FORM}],
+                    "steps": [
+                        {"action": FORM},
+                        {"active_loop": None},
+                        {"slot_was_set": [{"requested_slot": None}]},
+                        {"action": "action_save"},
+                    ],
+                },
             ],
         },
     }
@@ -140,8 +202,8 @@ class Channel:
             headers = {"Authorization": f"Bearer {SECRET}"}
         return requests.post(f"{self.url}/message", headers=headers, timeout=30, **request)
 
-    def say(self, text: str, conversation: str, channel: str = "widget") -> requests.Response:
-        return self.post(json={"conversation": conversation, "channel": channel, "text": text})
+    def say(self, text: str, conversation: str, channel: str = "widget", **more: Any) -> requests.Response:
+        return self.post(json={"conversation": conversation, "channel": channel, "text": text, **more})
 
     def forget(self, conversation: str, secret: str = SECRET) -> int:
         headers = {"Authorization": f"Bearer {secret}"}

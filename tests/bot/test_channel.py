@@ -119,8 +119,12 @@ def test_an_answer_comes_with_all_it_says_about_itself(channel: Channel, convers
     assert message["text"] == "About an hour. Call 516-555-0100."
     assert message["response"] == "utter_session/duration"
     assert message["metadata"]["sources"] == ["seed article"]
-    assert message["buttons"] == []
+    assert message["buttons"] == [
+        {"title": "How it feels", "payload": "How it feels", "topic": "session/feelings"},
+        {"title": "What it costs", "payload": "What it costs", "topic": "cost/price"},
+    ]
     assert reply["understood"]["intent"] == "session/duration"
+    assert reply["understood"]["topics"] == ["session/duration"]
     assert 0.5 <= reply["understood"]["confidence"] <= 1
     ranking = reply["understood"]["ranking"]
     assert (ranking[0]["name"], len(ranking)) == ("session/duration", 3)

@@ -16,14 +16,21 @@ responses:
       - needs: [infusion_minutes_min]
         say: "It takes {infusion_minutes_min} minutes."
 """
+SPELLING = "short_forms: {u: you}\nin_context: []\n"
+ENTITIES = "condition:\n  ptsd: [trauma]\n"
 EXAMPLES = "nlu:\n- intent: session/duration\n  examples: |\n    - how long\n- intent: greet\n  examples: |\n    - hi\n"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name, content in (("answers/session.yml", ANSWER), ("nlu/session/duration.yml", EXAMPLES)):
+    for name, content in (
+        ("answers/session.yml", ANSWER),
+        ("nlu/session/duration.yml", EXAMPLES),
+        ("language/spelling.yml", SPELLING),
+        ("language/entities.yml", ENTITIES),
+    ):
         path = tmp_path / "data" / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
     (tmp_path / "clinic.yml").write_text("name: Our clinic\n", encoding="utf-8")
     return tmp_path
@@ -70,3 +77,21 @@ def test_a_fact_that_may_be_unknown_when_said_is_named(entry: str, reason: str, 
 def test_a_file_that_cannot_be_read_is_named(content: str, project: Path) -> None:
     (project / "data" / "answers" / "session.yml").write_text(content, encoding="utf-8")
     assert "data/answers/session.yml" in found(project)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("spelling.yml", "short_forms: [u]\n"), ("entities.yml", "day: [mon]\n")]
+)
+def test_a_broken_list_of_words_is_named(name: str, content: str, project: Path) -> None:
+    (project / "data" / "language" / name).write_text(content, encoding="utf-8")
+    assert f"data/language/{name}" in found(project)
+    (project / "data" / "language" / name).unlink()
+    assert f"data/language/{name}" in found(project)
+
+
+def test_a_related_topic_that_has_no_answer_is_named(project: Path) -> None:
+    path = project / "data" / "answers" / "session.yml"
+    path.write_text(ANSWER.replace("facts:", "related: [session/duration]\n      facts:"), encoding="utf-8")
+    assert found(project) == ""
+    path.write_text(ANSWER.replace("facts:", "related: [session/price]\n      facts:"), encoding="utf-8")
+    assert "utter_session/duration names session/price under `related`, which has no answer" in found(project)

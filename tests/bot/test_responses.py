@@ -10,7 +10,7 @@ import pytest
 from rasa.core.agent import Agent
 from rasa.core.utils import AvailableEndpoints
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import SlotSet
+from rasa.shared.core.events import ActiveLoop, SlotSet, UserUttered
 from rasa.shared.core.slots import TextSlot
 from rasa.shared.core.trackers import DialogueStateTracker
 
@@ -60,6 +60,32 @@ DOMAIN = Domain.from_dict(
             "utter_channels": [{"text": "Long."}, {"text": "Short.", "channel": "sms"}],
             "utter_saved": [{"text": "Saved as {lead}, {full_name}."}],
             "utter_review": [{"text": "Check:\n{summary}\nRight?"}],
+            "utter_default": [{"text": "Not sure."}],
+            "utter_did_you_mean": [{"text": "Did you mean one of these?"}],
+            "utter_cost/price": [
+                {
+                    "text": "Ask us.",
+                    "buttons": [{"title": "Call me", "payload": "Call me"}],
+                    "metadata": {
+                        "title": "What it costs",
+                        "related": ["session/duration", "session/untitled", "session/gone"],
+                        "sources": ["seed article"],
+                    },
+                },
+                {"text": "Call.", "channel": "sms", "metadata": {"sources": ["survey"]}},
+            ],
+            "utter_session/duration": [
+                {
+                    "text": "An hour. {clinic}",
+                    "metadata": {
+                        "title": "How long it takes",
+                        "sources": ["survey", "seed article"],
+                        "facts": [PHONE],
+                        "related": ["cost/price"],
+                    },
+                }
+            ],
+            "utter_session/untitled": [{"text": "Untitled."}],
         },
     }
 )
@@ -91,11 +117,17 @@ def generate(
     name: str,
     channel: str = "widget",
     full_name: "str | None" = None,
+    understood: "dict[str, Any] | None" = None,
+    form: "str | None" = None,
     **values: Any,
 ) -> "dict[str, Any] | None":
     tracker = DialogueStateTracker("c0ffee", [TextSlot("full_name", [])])
     if full_name:
         tracker.update(SlotSet("full_name", full_name))
+    if form:
+        tracker.update(ActiveLoop(form))
+    if understood is not None:
+        tracker.update(UserUttered("hm", {"name": "any"}, parse_data={"intent": {"name": "any"}, **understood}))
     return asyncio.run(generator.generate(name, tracker, channel, **values))
 
 
@@ -170,6 +202,68 @@ def test_a_wording_that_cannot_be_built_fails_the_turn(profile: Path, turn: Turn
     with pytest.raises(KeyError):
         generate(ClinicResponseGenerator(None, broken), "utter_broken")
     assert turn.failures == ["utter_broken"]
+
+
+# --------------------------------------------------------------------------- buttons that stand for a topic
+
+PRICE_BUTTON = {"title": "What it costs", "payload": "What it costs", "topic": "cost/price"}
+DURATION_BUTTON = {"title": "How long it takes", "payload": "How long it takes", "topic": "session/duration"}
+
+
+def test_after_an_answer_the_related_topics_that_have_a_title_are_offered(generator: ClinicResponseGenerator) -> None:
+    response = generate(generator, "utter_cost/price")
+    assert response is not None
+    assert response["buttons"] == [{"title": "Call me", "payload": "Call me"}, DURATION_BUTTON]
+    # The domain's own buttons are as they were.
+    assert generate(generator, "utter_cost/price") == response
+
+
+@pytest.mark.parametrize(("channel", "form"), [("sms", None), ("widget", "appointment_form")])
+def test_related_topics_are_not_offered_by_sms_nor_inside_a_form(
+    generator: ClinicResponseGenerator, channel: str, form: "str | None"
+) -> None:
+    response = generate(generator, "utter_session/duration", channel, form=form)
+    assert response is not None
+    assert not response.get("buttons")
+
+
+def test_did_you_mean_offers_the_topics_and_a_way_out(generator: ClinicResponseGenerator) -> None:
+    offered = ["session/duration", "session/untitled", "cost/price"]
+    response = generate(generator, "utter_default", understood={"offered": offered})
+    assert response is not None
+    assert response["text"] == "Did you mean one of these?"
+    none_of_these = {"title": "None of these", "payload": "None of these"}
+    assert response["buttons"] == [DURATION_BUTTON, PRICE_BUTTON, none_of_these]
+
+
+@pytest.mark.parametrize("understood", [None, {}, {"offered": []}])
+def test_where_nothing_is_offered_the_fallback_stays(
+    generator: ClinicResponseGenerator, understood: "dict[str, Any] | None"
+) -> None:
+    assert text(generator, "utter_default", understood=understood) == "Not sure."
+
+
+# --------------------------------------------------------------------------- several answers
+
+BOTH = {"topics": ["session/duration", "cost/price"]}
+
+
+def test_several_answers_are_one_message_with_the_sources_of_all(generator: ClinicResponseGenerator) -> None:
+    response = generate(generator, "utter_several_questions", understood=BOTH)
+    assert response == {
+        "text": "An hour. Call 516-555-0100.\n\nAsk us.",
+        "metadata": {"kind": "answer", "sources": ["survey", "seed article"], "topics": BOTH["topics"]},
+    }
+
+
+def test_several_answers_have_the_wording_of_the_channel(generator: ClinicResponseGenerator) -> None:
+    assert text(generator, "utter_several_questions", "sms", understood=BOTH).endswith("\n\nCall.")
+
+
+def test_several_answers_of_which_one_is_missing_fail_the_turn(generator: ClinicResponseGenerator, turn: Turn) -> None:
+    missing = {"topics": ["session/duration", "session/gone"]}
+    assert generate(generator, "utter_several_questions", understood=missing) is None
+    assert turn.failures == ["utter_several_questions"]
 
 
 # --------------------------------------------------------------------------- as Rasa uses it

@@ -4,14 +4,15 @@ import asyncio
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, UserUttered
+from rasa.shared.core.events import ActiveLoop, BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.tracker_store import DEFAULT_DATABASE, ConversationTrackerStore, database_url, forget
-from bot.turn import Turn, current_turn, note_failure
+from bot.turn import Context, Turn, current_context, current_turn, note_failure
 
 DOMAIN = Domain.from_dict({"version": "3.1", "intents": ["greet", "session"]})
 RANKING = [{"name": f"topic/{number}", "confidence": 1 - number / 10} for number in range(5)]
@@ -87,16 +88,75 @@ def test_outside_the_channel_every_turn_is_remembered(store: ConversationTracker
 
 def test_the_channel_is_told_what_was_understood(store: ConversationTrackerStore, turn: Turn) -> None:
     asyncio.run(store.save(said("hello")))
-    assert turn.understood == {"intent": "greet", "confidence": 0.9, "ranking": RANKING[:3]}
+    assert turn.understood == {"intent": "greet", "confidence": 0.9, "ranking": RANKING[:3], "topics": []}
 
 
 def test_of_a_topic_the_full_name_is_told(store: ConversationTrackerStore, turn: Turn) -> None:
     tracker = DialogueStateTracker("c0ffee", DOMAIN.slots)
     intent = {"name": "session", "confidence": 0.8, "full_retrieval_intent_name": "session/duration"}
-    tracker.update(UserUttered("how long", intent, parse_data={"intent": intent}))
+    topics = ["session/duration", "cost/price"]
+    tracker.update(UserUttered("how long, how much", intent, parse_data={"intent": intent, "topics": topics}))
     tracker.update(BotUttered("About an hour."))
     asyncio.run(store.save(tracker))
-    assert turn.understood == {"intent": "session/duration", "confidence": 0.8, "ranking": []}
+    assert turn.understood == {"intent": "session/duration", "confidence": 0.8, "ranking": [], "topics": topics}
+
+
+# --------------------------------------------------------------------------- what the next message may refer to
+
+OFFER = {"intent": {"name": "nlu_fallback"}, "topics": [], "offered": ["cost/price", "session/duration"]}
+ANSWER = {"intent": {"name": "cost"}, "topics": ["cost/price"], "intent_ranking": [{"name": "session/duration"}]}
+
+
+def context_after(store: ConversationTrackerStore, *parsed: "dict[str, Any]", form: "str | None" = None) -> Context:
+    """Return what the store tells of a conversation with these messages, read again from the database."""
+    tracker = DialogueStateTracker("c0ffee", DOMAIN.slots)
+    for number, data in enumerate(parsed):
+        tracker.update(
+            UserUttered(f"message {number}", data["intent"], parse_data={**data, "text": f"message {number}"})
+        )
+        tracker.update(BotUttered("Noted."))
+    if form:
+        tracker.update(ActiveLoop(form))
+
+    async def read_again() -> Context:
+        await store.save(tracker)
+        await store.retrieve("c0ffee")
+        return current_context.get()
+
+    return asyncio.run(read_again())
+
+
+def test_the_next_message_may_refer_to_the_question_before_it(store: ConversationTrackerStore) -> None:
+    context = context_after(store, ANSWER)
+    assert (context.topic, context.text) == ("cost/price", "message 0")
+    assert context.alternatives == ("session/duration",)
+
+
+def test_the_next_message_may_choose_from_what_was_offered(store: ConversationTrackerStore) -> None:
+    assert context_after(store, ANSWER, OFFER).offered == ("cost/price", "session/duration")
+
+
+@pytest.mark.parametrize("latest", [OFFER, ANSWER])
+def test_what_is_said_to_a_form_chooses_nothing(store: ConversationTrackerStore, latest: "dict[str, Any]") -> None:
+    context = context_after(store, ANSWER, latest, form="appointment_form")
+    assert (context.offered, context.chosen, context.alternatives) == ((), (), ())
+    assert context.topic == "cost/price"
+
+
+def test_a_conversation_that_is_new_or_forgotten_refers_to_nothing(store: ConversationTrackerStore) -> None:
+    assert context_after(store, OFFER) != Context()
+    forget("c0ffee")
+
+    async def read(conversation: str) -> Context:
+        current_context.set(Context(topic="cost/price"))  # left over from another conversation
+        await store.retrieve(conversation)
+        return current_context.get()
+
+    assert asyncio.run(read("c0ffee")) == Context()
+    assert asyncio.run(read("someone-new")) == Context()
+
+
+# --------------------------------------------------------------------------- where it is kept
 
 
 def test_conversations_survive_a_restart(store: ConversationTrackerStore, turn: Turn) -> None:

@@ -43,7 +43,7 @@ def test_a_question_is_answered_with_its_topic_and_sources(visitor: Visitor) -> 
     assert answer["kind"] == "answer"
     assert answer["topics"] == ["session/duration"]
     assert "seed article" in answer["sources"]
-    assert answer["buttons"] == []
+    assert len(answer["buttons"]) == 2  # what else one may want to know
     assert "45" in answer["text"]
     assert "60" in answer["text"]
 

@@ -18,8 +18,10 @@ from rasa.nlu.classifiers.fallback_classifier import FallbackClassifier
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from bot.nlu.topic_classifier import DATA_FILE, TopicClassifier, TopicClassifierError
-from bot.nlu.topic_model import rescale, spread_over_folds
+from bot.nlu.normalizer import MessageNormalizer
+from bot.nlu.spacy_reader import SpacyReader
+from bot.nlu.topic_classifier import ARRAYS_FILE, DATA_FILE, GRAPH_FILE, TopicClassifier, TopicClassifierError
+from bot.nlu.topic_model import FOLDS, rescale, spread_over_folds
 
 PROJECT = Path(__file__).resolve().parents[3]
 RESOURCE = Resource("topics")
@@ -156,6 +158,53 @@ def test_a_classifier_that_cannot_load_raises(classifier: TopicClassifier, tmp_p
         TopicClassifier.load(CONFIG, storage, RESOURCE, CONTEXT)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (DATA_FILE, None),
+        (DATA_FILE, b""),
+        (DATA_FILE, b"\xff\xfe"),
+        (DATA_FILE, b"[]"),
+        (DATA_FILE, b"{}"),
+        (ARRAYS_FILE, None),
+        (ARRAYS_FILE, b"no arrays at all"),
+        (GRAPH_FILE, None),
+    ],
+)
+def test_a_damaged_model_is_not_loaded(
+    classifier: TopicClassifier, storage: LocalModelStorage, tmp_path: Path, name: str, content: "bytes | None"
+) -> None:
+    damaged = LocalModelStorage.create(tmp_path)
+    with storage.read_from(RESOURCE) as trained, damaged.write_to(RESOURCE) as folder:
+        shutil.copytree(trained, folder, dirs_exist_ok=True)
+        if content is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(content)
+    with pytest.raises(TopicClassifierError, match="ketalink train"):
+        TopicClassifier.load(CONFIG, damaged, RESOURCE, CONTEXT)
+
+
+def test_it_classifies_what_the_components_before_it_read(classifier: TopicClassifier, tmp_path: Path) -> None:
+    storage = LocalModelStorage.create(tmp_path)
+    normalizer = MessageNormalizer.create({}, storage, Resource("spelling"), CONTEXT)
+    normalizer.train(training_data(EXAMPLES))
+    reader = SpacyReader.create({}, storage, Resource("entities"), CONTEXT)
+    reader.train(training_data(EXAMPLES))
+    texts = ["how long does one infuson take n wats da price of one infuson?", "how mcuh duz it cst"]
+    double, single = classifier.process(reader.process(normalizer.process([Message({"text": text}) for text in texts])))
+    assert double.get("topics") == ["session/duration", "cost/price"]
+    answer = double.get("response_selector")["session"]["response"]
+    assert answer["utter_action"] == "utter_several_questions"
+    assert answer["intent_response_key"] == "session/duration"
+    assert single.get("topics") == ["cost/price"]
+
+
+def test_talk_answers_no_topic(classifier: TopicClassifier) -> None:
+    assert understood(classifier, "hello there")["topics"] == []
+    assert understood(classifier, "how many minutes does an infusion take")["topics"] == ["session/duration"]
+
+
 def test_missing_weights_stop_training_and_loading(
     classifier: TopicClassifier, storage: LocalModelStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +222,10 @@ def test_the_cut_becomes_one_half_and_order_is_kept() -> None:
 def test_every_topic_is_spread_over_the_folds() -> None:
     topics = ["a"] * 10 + ["b"] * 5 + ["c"] * 2
     folds = spread_over_folds(topics)
-    assert [np.bincount(folds[np.array(topics) == name], minlength=5).max() for name in "abc"] == [2, 1, 1]
+    for name, count in (("a", 10), ("b", 5), ("c", 2)):
+        in_each = np.bincount(folds[np.array(topics) == name], minlength=FOLDS)
+        assert (len(in_each), in_each.sum()) == (FOLDS, count)
+        assert in_each.max() - in_each.min() <= 1
 
 
 RULES = {

@@ -1,0 +1,279 @@
+"""What spaCy reads from a message: the questions it is made of, and the conditions, medicines, days … it names.
+
+Needs no downloaded pipeline: spaCy's tokenizer, its sentencizer, and its matchers over lists. Knows nothing of Rasa.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import spacy
+from spacy.language import Language
+from spacy.matcher import Matcher
+from spacy.tokens import Doc, Span
+
+MOST_PARTS = 3
+FEWEST_WORDS = 2
+
+
+_ASKING = ["how", "what", "when", "where", "why", "who", "which", "whose", "whether"]
+_AUXILIARIES = [
+    "is",
+    "are",
+    "was",
+    "were",
+    "am",
+    "do",
+    "does",
+    "did",
+    "can",
+    "could",
+    "will",
+    "would",
+    "shall",
+    "should",
+    "may",
+    "might",
+    "must",
+    "have",
+    "has",
+    "had",
+    "ca",
+    "wo",
+    "isn't",
+    "aren't",
+    "don't",
+    "doesn't",
+    "can't",
+    "won't",
+]
+_SUBJECTS = [
+    "i",
+    "you",
+    "he",
+    "she",
+    "it",
+    "we",
+    "they",
+    "this",
+    "that",
+    "these",
+    "those",
+    "there",
+    "my",
+    "your",
+    "his",
+    "her",
+    "its",
+    "our",
+    "their",
+    "the",
+    "a",
+    "an",
+    "any",
+    "anyone",
+    "anybody",
+    "someone",
+    "somebody",
+    "ketamine",
+    "insurance",
+    "medicare",
+    "medicaid",
+    "patients",
+    "people",
+    "parking",
+    "kids",
+    "children",
+    "staff",
+    "nurses",
+    "doctors",
+]
+# No "or": it mostly joins two answers to one question ("is it a drip or is it a shot").
+_JOINING = [
+    "and",
+    "also",
+    "but",
+    "plus",
+    "then",
+    "so",
+    "oh",
+    "&",
+    "+",
+    "separately",
+    "second",
+    "secondly",
+    "next",
+    "lastly",
+    "finally",
+]
+_REQUESTS = [
+    "tell",
+    "know",
+    "wonder",
+    "wondering",
+    "wondered",
+    "curious",
+    "ask",
+    "asking",
+    "explain",
+    "describe",
+    "understand",
+    "figure",
+    "find",
+    "worried",
+    "confused",
+]
+# A clause that begins so is part of the question before it: "can I drive if I feel fine", "what happens when I wake".
+_DEPENDENT = frozenset(
+    [
+        "if",
+        "when",
+        "because",
+        "since",
+        "while",
+        "until",
+        "unless",
+        "before",
+        "after",
+        "though",
+        "although",
+        "that",
+        "than",
+        "as",
+    ]
+)
+_NEGATED = {"LOWER": {"IN": ["n't", "not", "n\u2019t"]}, "OP": "?"}
+_VERB_FIRST = [{"LOWER": {"IN": _AUXILIARIES}}, _NEGATED, {"LOWER": {"IN": _SUBJECTS}}]
+
+
+@dataclass(frozen=True)
+class NamedThing:
+    """A condition, medicine, day … that a text names; `start` and `end` are characters of that text."""
+
+    entity: str
+    value: str
+    start: int
+    end: int
+
+
+class Reader:
+    """Splits texts and names things, all in ordinary spelling."""
+
+    def __init__(self, entities: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Prepare to recognise `{entity: {value: [other ways to write it]}}`."""
+        self.entities = {
+            name: {value: list(others) for value, others in values.items()} for name, values in entities.items()
+        }
+        self._language = _language(self.entities)
+        self._matcher = Matcher(self._language.vocab)
+        self._matcher.add("question", [[{"LOWER": {"IN": _ASKING}}], _VERB_FIRST, [{"LOWER": {"IN": _REQUESTS}}]])
+        self._matcher.add("request", [[{"LOWER": {"IN": _REQUESTS}}]])
+        begins = [
+            [{"LOWER": {"IN": [word for word in _ASKING if word not in _DEPENDENT]}}],
+            [{"LOWER": {"IN": ["when", "where"]}}, {"LOWER": {"IN": [*_AUXILIARIES, "'s"]}}],
+            _VERB_FIRST,
+        ]
+        joined = {"LOWER": {"IN": _JOINING}, "OP": "+"}
+        otherwise = [{"LOWER": "if"}, {"LOWER": {"IN": ["not", "so"]}}]
+        comma = {"TEXT": {"IN": [",", ";", "-", "--", "/", "\u2013", "\u2014", "..."]}}
+        self._matcher.add(
+            "boundary",
+            [[*joining, *begin] for begin in begins for joining in ([joined], [comma, joined], [comma], otherwise)],
+        )
+        self._matcher.add(
+            "weak_boundary",
+            [
+                [{"LOWER": {"IN": ["and", "&", "+", "plus", "or"]}}, {"IS_ALPHA": True}],
+                [{"TEXT": {"IN": [",", ";", "/"]}}, {"IS_ALPHA": True}],
+            ],
+        )
+
+    def read(self, text: str) -> Doc:
+        """Return the text as a spaCy document with sentences and named things."""
+        return self._language(text)
+
+    @staticmethod
+    def named(doc: Doc) -> List[NamedThing]:
+        """Return what a document names."""
+        return [NamedThing(span.label_, span.ent_id_ or span.text, span.start_char, span.end_char) for span in doc.ents]
+
+    @staticmethod
+    def sentences(doc: Doc) -> List[str]:
+        """Return the sentences that have words."""
+        return [span.text.strip() for span in doc.sents if any(token.is_alpha for token in span)]
+
+    def questions(self, doc: Doc) -> List[str]:
+        """Return the questions a text may be made of: sentences that ask, and clauses that are joined.
+
+        Statements around them ("I have PTSD.") are left out. One part or none: there is nothing to split.
+        """
+        parts: List[str] = []
+        for sentence in doc.sents:
+            if self._asks(sentence):
+                parts += self._clauses(sentence)
+        return parts if len(parts) <= MOST_PARTS else []
+
+    def phrases(self, doc: Doc) -> List[str]:
+        """Return what "price and parking?" lists: the text split where words are only joined, not clauses."""
+        pieces = _cut(doc[:], sorted({start for _name, start, _end in self._named_matches(doc, "weak_boundary")}))
+        parts = [part for part in (_bare(piece, set(_JOINING) | {","}) for piece in pieces) if part]
+        return parts if 2 <= len(parts) <= MOST_PARTS else []
+
+    def _clauses(self, sentence: Span) -> List[str]:
+        doc = sentence.as_doc()
+        starts = sorted({start for _name, start, _end in self._named_matches(doc, "boundary")})
+        kept: List[int] = []
+        for start in starts:
+            before = doc[kept[-1] if kept else 0 : start]
+            if sum(token.is_alpha for token in before) >= FEWEST_WORDS and self._asks(before):
+                kept.append(start)
+        pieces = _cut(doc[:], kept)
+        return [_bare(piece, set(_JOINING)) for piece in pieces if any(token.is_alpha for token in piece)]
+
+    def _asks(self, span: Span) -> bool:
+        """Tell a question from a statement; without a mark at its end a question word anywhere makes it one."""
+        text = span.text.rstrip()
+        if text.endswith("?"):
+            return True
+        doc = span.as_doc()
+        found = self._named_matches(doc, "question")
+        if text.endswith((".", "!")):
+            return any(start <= 1 for _name, start, _end in found) or bool(self._named_matches(doc, "request"))
+        return bool(found)
+
+    def _named_matches(self, doc: Doc, name: str) -> List[Tuple[str, int, int]]:
+        strings = doc.vocab.strings
+        return [(name, start, end) for key, start, end in self._matcher(doc) if strings[key] == name]
+
+
+def _language(entities: Mapping[str, Mapping[str, Sequence[str]]]) -> Language:
+    language = spacy.blank("en")
+    language.add_pipe("sentencizer", config={"punct_chars": [".", "!", "?", "\n", ";", "…"]})
+    ruler = language.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
+    patterns: List[Dict[str, Any]] = []
+    for entity, values in entities.items():
+        for value, others in values.items():
+            for written in {value, *others}:
+                for form in {written, f"{written}s"}:
+                    patterns.append({"label": entity, "pattern": form, "id": value})
+    ruler.add_patterns(patterns)  # type: ignore[attr-defined]
+    return language
+
+
+def _cut(span: Span, starts: Sequence[int]) -> List[Span]:
+    """Cut a span before each of these tokens."""
+    edges = [span.start, *(start for start in starts if span.start < start < span.end), span.end]
+    return [span.doc[first:last] for first, last in pairwise(edges)]
+
+
+def _bare(span: Span, joining: "set[str]") -> str:
+    """Return a part's words without the words and marks that joined it to the one before."""
+    first: Optional[int] = None
+    for token in span:
+        if (token.is_alpha and token.lower_ not in joining) or token.like_num:
+            first = token.i
+            break
+    if first is None:
+        return ""
+    last = max(token.i for token in span if not token.is_space and token.text not in {",", ";", "-", "/"})
+    return str(span.doc[first : last + 1].text).strip()
