@@ -440,3 +440,16 @@ def test_choices_are_numbered_and_a_digit_picks_one(real_phone: Phone) -> None:
     assert "60 minutes" in by_number
     real_phone.text("hello")
     assert real_phone.text(first.removeprefix("1 ").upper()) == by_number
+
+
+def test_did_you_mean_is_numbered_and_a_digit_picks_a_topic(real_phone: Phone) -> None:
+    for text in ("the thing with the doctor", "question about the arm", "my sister and the chair", "money and time"):
+        lines = real_phone.text(text).splitlines()
+        if lines and lines[-1].endswith("None of these"):
+            break
+    else:
+        pytest.fail("nothing was unclear enough to be asked back")
+    assert "Reply with a number:" in lines
+    answer = real_phone.text("1")
+    assert "Reply with a number:" not in answer
+    assert len(answer) <= 306  # two segments
