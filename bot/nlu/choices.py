@@ -10,46 +10,11 @@ _ORDINALS = (
     ("third", "3rd", "three", "3", "c"),
 )
 # What may stand around: "no, sorry, I meant the second one please".
-_COURTESIES = [
-    "yes",
-    "yeah",
-    "yep",
-    "ok",
-    "okay",
-    "no",
-    "nope",
-    "nah",
-    "sorry",
-    "actually",
-    "maybe",
-    "it's",
-    "its",
-    "is",
-    "that's",
-    "thats",
-    "thanks",
-    "please",
-    "pls",
-    "number",
-    "option",
-    "choice",
-    "the",
-    "that",
-    "this",
-    "one",
-    "question",
-    "answer",
-    "button",
-    "about",
-    "pick",
-    "choose",
-    "try",
-    "um",
-    "uh",
-    "hm",
-    "hmm",
-    "just",
-]
+_COURTESIES_WORDS = (
+    "yes yeah yep ok okay no nope nah sorry actually maybe it's its is that's thats thanks please pls number "
+    "option choice the that this one question answer button about pick choose try um uh hm hmm just"
+)
+_COURTESIES = _COURTESIES_WORDS.split()
 _PHRASES = (
     "i think",
     "i guess",

@@ -22,37 +22,11 @@ _OPENING = re.compile(
     r"the next|same|suppose|it's|is it|does it|will it|can it)\b",
     re.IGNORECASE,
 )
-_POINTING = frozenset(
-    [
-        "it",
-        "it's",
-        "its",
-        "that",
-        "that's",
-        "this",
-        "these",
-        "those",
-        "them",
-        "they",
-        "they're",
-        "one",
-        "ones",
-        "there",
-        "then",
-        "same",
-        "both",
-        "either",
-        "other",
-        "mine",
-        "he",
-        "she",
-        "him",
-        "her",
-        "though",
-        "instead",
-        "tho",
-    ]
+_POINTING_WORDS = (
+    "it it's its that that's this these those them they they're one ones there then same both either other mine "
+    "he she him her though instead tho"
 )
+_POINTING = frozenset(_POINTING_WORDS.split())
 _WORD = re.compile(r"[a-z']+")
 _SWAPPED = frozenset({"condition", "medicine", "person"})
 

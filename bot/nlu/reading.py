@@ -17,131 +17,27 @@ FEWEST_WORDS = 2
 
 
 _ASKING = ["how", "what", "when", "where", "why", "who", "which", "whose", "whether"]
-_AUXILIARIES = [
-    "is",
-    "are",
-    "was",
-    "were",
-    "am",
-    "do",
-    "does",
-    "did",
-    "can",
-    "could",
-    "will",
-    "would",
-    "shall",
-    "should",
-    "may",
-    "might",
-    "must",
-    "have",
-    "has",
-    "had",
-    "ca",
-    "wo",
-    "isn't",
-    "aren't",
-    "don't",
-    "doesn't",
-    "can't",
-    "won't",
-]
-_SUBJECTS = [
-    "i",
-    "you",
-    "he",
-    "she",
-    "it",
-    "we",
-    "they",
-    "this",
-    "that",
-    "these",
-    "those",
-    "there",
-    "my",
-    "your",
-    "his",
-    "her",
-    "its",
-    "our",
-    "their",
-    "the",
-    "a",
-    "an",
-    "any",
-    "anyone",
-    "anybody",
-    "someone",
-    "somebody",
-    "ketamine",
-    "insurance",
-    "medicare",
-    "medicaid",
-    "patients",
-    "people",
-    "parking",
-    "kids",
-    "children",
-    "staff",
-    "nurses",
-    "doctors",
-]
-# No "or": it mostly joins two answers to one question ("is it a drip or is it a shot").
-_JOINING = [
-    "and",
-    "also",
-    "but",
-    "plus",
-    "then",
-    "so",
-    "oh",
-    "&",
-    "+",
-    "separately",
-    "second",
-    "secondly",
-    "next",
-    "lastly",
-    "finally",
-]
-_REQUESTS = [
-    "tell",
-    "know",
-    "wonder",
-    "wondering",
-    "wondered",
-    "curious",
-    "ask",
-    "asking",
-    "explain",
-    "describe",
-    "understand",
-    "figure",
-    "find",
-    "worried",
-    "confused",
-]
-# A clause that begins so is part of the question before it: "can I drive if I feel fine", "what happens when I wake".
-_DEPENDENT = frozenset(
-    [
-        "if",
-        "when",
-        "because",
-        "since",
-        "while",
-        "until",
-        "unless",
-        "before",
-        "after",
-        "though",
-        "although",
-        "that",
-        "than",
-        "as",
-    ]
+_AUXILIARIES_WORDS = (
+    "is are was were am do does did can could will would shall should may might must have has had ca wo isn't "
+    "aren't don't doesn't can't won't"
 )
+_AUXILIARIES = _AUXILIARIES_WORDS.split()
+_SUBJECTS_WORDS = (
+    "i you he she it we they this that these those there my your his her its our their the a an any anyone "
+    "anybody someone somebody ketamine insurance medicare medicaid patients people parking kids children staff "
+    "nurses doctors"
+)
+_SUBJECTS = _SUBJECTS_WORDS.split()
+# No "or": it mostly joins two answers to one question ("is it a drip or is it a shot").
+_JOINING_WORDS = "and also but plus then so oh & + separately second secondly next lastly finally"
+_JOINING = _JOINING_WORDS.split()
+_REQUESTS_WORDS = (
+    "tell know wonder wondering wondered curious ask asking explain describe understand figure find worried confused"
+)
+_REQUESTS = _REQUESTS_WORDS.split()
+# A clause that begins so is part of the question before it: "can I drive if I feel fine", "what happens when I wake".
+_DEPENDENT_WORDS = "if when because since while until unless before after though although that than as"
+_DEPENDENT = frozenset(_DEPENDENT_WORDS.split())
 _NEGATED = {"LOWER": {"IN": ["n't", "not", "n\u2019t"]}, "OP": "?"}
 _VERB_FIRST = [{"LOWER": {"IN": _AUXILIARIES}}, _NEGATED, {"LOWER": {"IN": _SUBJECTS}}]
 

@@ -32,7 +32,6 @@ from frontdesk.cli.evaluation.results import (
     misses,
 )
 from frontdesk.cli.evaluation.statistics import Bin, calibration_error, mcnemar, reliability, wilson
-from frontdesk.processes import RASA_PYTHON
 
 FILE = Path("questions.jsonl")
 DURATION, PRICE, HOURS = "session/duration", "cost/price", "logistics/hours"
@@ -657,7 +656,6 @@ def test_a_model_worse_than_the_baseline_ends_with_code_2(bench: Bench, capsys: 
 # --------------------------------------------------------------------------- the plot
 
 
-@pytest.mark.skipif(not RASA_PYTHON.exists(), reason="Rasa is not installed")
 def test_calibration_is_drawn(bench: Bench) -> None:
     file = bench.folder / "calibration.svg"
     bench.run(bench.order(bench.model(REPLIES), bench.questions(*LINES), plot=file))
