@@ -1,7 +1,8 @@
 """The only way into Rasa: the front desk's channel, on loopback, behind a shared secret.
 
-`POST /webhooks/frontdesk/message` takes `{"conversation": id, "channel": "widget"|"sms", "text": words}`, for a button
-that stands for a topic also its `"topic"`, with `Authorization: Bearer <secret>` and answers
+`POST /webhooks/frontdesk/message` takes `{"conversation": id, "channel": "widget"|"sms", "text": words}`, with
+`Authorization: Bearer <secret>`; for a button that stands for a topic also its `"topic"`, for words that speak of
+danger only to deny it `"denies_danger": true`. It answers
 `{"messages": [...], "understood": {"intent", "confidence", "ranking", "topics"}}`. A turn that failed, in Rasa or in
 the action server, is answered with 502 and is not remembered, so the same message can be sent again.
 `DELETE /webhooks/frontdesk/conversations/<id>` forgets a conversation.
@@ -24,7 +25,7 @@ from sanic.response import HTTPResponse
 from bot.nlu.choice_classifier import CHOSEN_TOPIC
 from bot.nlu.result import is_retrieval
 from bot.tracker_store import forget
-from bot.turn import Turn, WatchedActionEndpoint, current_turn
+from bot.turn import DENIES_DANGER, Turn, WatchedActionEndpoint, current_turn
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class FrontDeskInput(InputChannel):
         return hmac.compare_digest(header.encode(), b"Bearer " + self._secret)
 
 
-def _payload(request: Request) -> dict[str, str] | None:
+def _payload(request: Request) -> dict[str, Any] | None:
     try:
         payload = json.loads(request.body)
     except ValueError:
@@ -165,12 +166,13 @@ def _payload(request: Request) -> dict[str, str] | None:
     return payload
 
 
-def _metadata(payload: dict[str, Any], domain: Domain | None) -> dict[str, str]:
-    """Return the topic of a button; nothing for one that a newer model has no answer to."""
+def _metadata(payload: dict[str, Any], domain: Domain | None) -> dict[str, Any]:
+    """Return a denial of danger, and the topic of a button, but none that a newer model has no answer to."""
+    found: dict[str, Any] = {DENIES_DANGER: True} if payload.get(DENIES_DANGER) is True else {}
     topic = payload.get("topic")
     if isinstance(topic, str) and is_retrieval(topic) and domain is not None and f"utter_{topic}" in domain.responses:
-        return {CHOSEN_TOPIC: topic}
-    return {}
+        found[CHOSEN_TOPIC] = topic
+    return found
 
 
 def _error(status: int, detail: str) -> HTTPResponse:

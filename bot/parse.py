@@ -1,6 +1,7 @@
 """`python -m bot.parse MODEL`: what the model understands, one JSON line for each on standard input.
 
-In: `{"text", "after": [earlier messages of the conversation]}`; `after` may be missing. First out: `{"ready": true}`;
+In: `{"text", "after": [earlier messages of the conversation], "denies_danger": true}`; all but the text may be missing.
+First out: `{"ready": true}`;
 then for each line `{"intent": "session/duration", "topics": ["session/duration"], "confidence": 0.93, "band": "sure",
 "ranking": [{"name", "confidence"}]}`, best first. `topics` are those that would be answered. `band` is "sure",
 "unsure" (it would be asked which topic is meant) or "low".
@@ -11,12 +12,13 @@ import json
 import sys
 from typing import Any, Dict, List
 
+from rasa.core.channels.channel import UserMessage
 from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
 from rasa.shared.core.domain import Domain
 
 from bot.channel import as_plain_text
 from bot.offline import JsonLines, argument, load
-from bot.turn import OFFERED, TOPICS, Context, current_context
+from bot.turn import DENIES_DANGER, OFFERED, TOPICS, Context, current_context
 
 RANKING_LENGTH = 5
 
@@ -47,13 +49,15 @@ async def main() -> None:
     replies = JsonLines()
     agent = load(argument())
     assert agent.domain is not None  # noqa: S101
+    assert agent.processor is not None  # noqa: S101
     replies.write({"ready": True})
     for line in sys.stdin:
         asked = json.loads(line)
         parsed: List[Dict[str, Any]] = []
+        metadata = {DENIES_DANGER: True} if asked.get(DENIES_DANGER) else None
         for text in [*(asked.get("after") or []), asked["text"]]:
             current_context.set(Context.of(parsed))
-            parsed.insert(0, await agent.parse_message(as_plain_text(text)))
+            parsed.insert(0, await agent.processor.parse_message(UserMessage(as_plain_text(text), metadata=metadata)))
         replies.write(understood(parsed[0], agent.domain))
 
 

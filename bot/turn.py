@@ -17,6 +17,7 @@ from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 TOPICS = "topics"  # those answered
 OFFERED = "offered"  # those the reply asks to choose from ("did you mean")
 CHOSEN_FROM = "chosen_from"  # those it was chosen from
+DENIES_DANGER = "denies_danger"  # in a message's metadata: the front desk's rules have read it as a denial
 _LOOKED_BACK = 3  # messages; thanks and the like may come between a question and what follows it
 
 
@@ -36,7 +37,7 @@ class Context:
         if not messages:
             return cls()
         latest = messages[0]
-        answered = next((message for message in messages[:_LOOKED_BACK] if message.get(TOPICS)), {})
+        answered = next((message for message in messages[:_LOOKED_BACK] if _may_be_followed_up(message)), {})
         ranked = [entry["name"] for entry in latest.get("intent_ranking") or [] if "/" in (entry.get("name") or "")]
         topics = tuple(latest.get(TOPICS) or ())
         return cls(
@@ -46,6 +47,12 @@ class Context:
             chosen=topics if latest.get(CHOSEN_FROM) else (),
             alternatives=tuple(name for name in ranked if name not in topics) if topics else (),
         )
+
+
+def _may_be_followed_up(message: Mapping[str, Any]) -> bool:
+    """Whether it was a question with an answer; a crisis is none."""
+    topics = message.get(TOPICS)
+    return bool(topics) and not topics[-1].startswith("crisis/")
 
 
 @dataclass

@@ -24,17 +24,16 @@ from threadpoolctl import threadpool_limits
 
 from bot.nlu import follow_up
 from bot.nlu.encoder import SentenceEncoder, build_graph
-from bot.nlu.interpreter import SURE_PART, Interpreter, Reading, Understood, is_answer
+from bot.nlu.interpreter import SPLIT_SIGNALS, Interpreter, Reading, Understood, is_answer
 from bot.nlu.language_files import entities, spelling_rules
 from bot.nlu.reading import Reader
 from bot.nlu.spelling import Normalizer, english_words, own_words
-from bot.nlu.topic_classifier import TopicClassifier
 from bot.nlu.topic_model import TopicModel
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEVELOPMENT = PROJECT / "tests" / "understanding" / "development"
 FOLDS = 10
-SPLIT_SIGNALS = ("least sure", "in whole", "whole", "clauses")
+FOR_CLAUSES = 0.1  # when choosing the split to fit to
 
 
 @dataclass
@@ -61,7 +60,6 @@ class Assistant:
             SentenceEncoder(build_graph()),
             [self.normalize(text) for text in texts],
             [example.get_full_intent() for example in examples],
-            TopicClassifier.get_default_config()["strength"],
         )
         self.reader = Reader(entities())
         self.interpreter = Interpreter(self.model.topics, self.model.scores)
@@ -80,8 +78,7 @@ class Assistant:
         return Reading(
             text,
             self.reader.sentences(doc),
-            self.reader.questions(doc),
-            self.reader.phrases(doc),
+            self.reader.splits(doc),
             in_context,
             topic,
         )
@@ -91,20 +88,15 @@ class Assistant:
         return self.interpreter.understand(self.read(asked))
 
     def split_signals(self, asked: Asked) -> list[float] | None:
-        """Return SPLIT_SIGNALS, or None for a message without two parts that are sure by themselves."""
+        """Return SPLIT_SIGNALS of the best split, or None where no split has two parts that are sure by themselves."""
         reading = self.read(asked)
-        clauses = list(reading.clauses) if len(reading.clauses) > 1 else []
-        parts = clauses or (list(reading.phrases) if len(reading.phrases) > 1 else [])
-        scored = self.model.scores([reading.text, *parts])
-        whole = scored[0]
-        found: dict[int, float] = {}
-        for scores in scored[1:]:
-            best = int(scores.argmax())
-            if scores[best] >= SURE_PART and is_answer(self.model.topics[best]):
-                found.setdefault(best, float(scores[best]))
-        if len(found) < 2:
-            return None
-        return [min(found.values()), min(float(whole[i]) for i in found), float(whole.max()), float(bool(clauses))]
+        whole = self.model.scores([reading.text])[0]
+        found = []
+        for split in reading.splits:
+            parts = self.interpreter.sure_parts(self.model.scores(split.parts))
+            if len(parts) > 1:
+                found.append(self.interpreter.split_signals(whole, split, parts))
+        return max(found, key=lambda signals: signals[0] + FOR_CLAUSES * (signals[4] + signals[6]), default=None)
 
     def follow_up_signals(self, asked: Asked) -> list[float]:
         """Return follow_up.SIGNALS."""

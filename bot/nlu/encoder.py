@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ WAY_OUT = (
 )
 
 LAYERS = 6
+LAYERS_KEPT = 4  # the last ones
 HEADS = 12
 WIDTH = 384
 INNER_WIDTH = 1536
@@ -41,6 +43,7 @@ POSITIONS = 512
 LAYER_NORM_EPSILON = 1e-12
 LONGEST = 256  # tokens; the model was trained on no longer ones
 BATCH = 32
+FEW_BATCHES = 20
 
 
 class EncoderUnavailable(Exception):
@@ -92,7 +95,7 @@ def weight_shapes() -> dict[str, list[int]]:
 
 
 def build_graph() -> bytes:
-    """Return the network as ONNX: token ids, int64, (texts, tokens), to unit rows, float32, (texts, 384).
+    """Return the network as ONNX: token ids, int64, (texts, tokens), to unit rows, float32, (texts, LAYERS_KEPT, 384).
 
     The weights are named but not inside. All texts of a batch have the same number of tokens, so nothing is
     padded and nothing masked.
@@ -140,7 +143,9 @@ def build_graph() -> bytes:
     word = add("Gather", "embeddings.word_embeddings.weight", "ids")
     rows = normalized(add("Reshape", add("Add", word, place), flat), "embeddings.LayerNorm")
 
-    for layer in (f"encoder.layer.{number}" for number in range(LAYERS)):
+    kept = []
+    for number in range(LAYERS):
+        layer = f"encoder.layer.{number}"
         query, key, value = (
             add("Reshape", linear(rows, f"{layer}.attention.self.{part}"), by_head)
             for part in ("query", "key", "value")
@@ -160,9 +165,10 @@ def build_graph() -> bytes:
             add("Add", linear(inner, f"{layer}.output.dense"), rows),
             f"{layer}.output.LayerNorm",
         )
-
-    mean = add("ReduceMean", add("Reshape", rows, by_text), integers(1), keepdims=0)
-    nodes.append(helper.make_node("LpNormalization", [mean], ["embedding"], axis=-1, p=2))
+        if number >= LAYERS - LAYERS_KEPT:
+            mean = add("ReduceMean", add("Reshape", rows, by_text), integers(1), keepdims=1)
+            kept.append(add("LpNormalization", mean, axis=-1, p=2))
+    nodes.append(helper.make_node("Concat", kept, ["embedding"], axis=1))
 
     weights = []
     for name, dimensions in weight_shapes().items():
@@ -178,7 +184,7 @@ def build_graph() -> bytes:
         nodes,
         "all-MiniLM-L6-v2",
         [helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["texts", WIDTH])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["texts", LAYERS_KEPT, WIDTH])],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
@@ -186,7 +192,10 @@ def build_graph() -> bytes:
 
 
 class SentenceEncoder:
-    """Turns texts into unit vectors of 384 numbers; texts that mean the same have a cosine near 1."""
+    """Turns texts into unit vectors of 384 numbers, one for each of the last layers.
+
+    Those of the last layer are the published embeddings: texts that mean the same have a cosine near 1.
+    """
 
     def __init__(self, graph: bytes) -> None:
         """Load weights and tokenizer; raises EncoderUnavailable if they are not the published ones.
@@ -216,15 +225,24 @@ class SentenceEncoder:
         self._tokenizer.enable_truncation(LONGEST)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the embeddings, float32, shape (n_texts, 384)."""
-        embeddings = np.empty((len(texts), WIDTH), dtype=np.float32)
+        """Return the embeddings, float32, shape (n_texts, LAYERS_KEPT, 384), the last layer last."""
+        embeddings = np.empty((len(texts), LAYERS_KEPT, WIDTH), dtype=np.float32)
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         by_length: dict[int, list[int]] = {}
         for index, tokens in enumerate(ids):
             by_length.setdefault(len(tokens), []).append(index)
-        for indices in by_length.values():
-            for start in range(0, len(indices), BATCH):
-                batch = indices[start : start + BATCH]
-                tokens = np.array([ids[index] for index in batch], dtype=np.int64)
-                embeddings[batch] = self._session.run(None, {"ids": tokens})[0]
+        batches = [
+            indices[start : start + BATCH] for indices in by_length.values() for start in range(0, len(indices), BATCH)
+        ]
+
+        def encode_batch(batch: list[int]) -> None:
+            tokens = np.array([ids[index] for index in batch], dtype=np.int64)
+            embeddings[batch] = self._session.run(None, {"ids": tokens})[0]
+
+        if len(batches) < FEW_BATCHES:
+            for batch in batches:
+                encode_batch(batch)
+        else:  # when training: the network leaves Python alone while it computes
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(encode_batch, batches))
         return embeddings

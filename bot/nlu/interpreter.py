@@ -4,48 +4,52 @@ Everything here is about what a patient gets: one answer, two or three answers, 
 """
 
 import math
+import operator
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from bot.nlu import follow_up
+from bot.nlu.reading import Split
 from bot.nlu.topic_model import REJECT_BELOW
 
 # A part of a message has to be this sure by itself.
 SURE_PART = 0.5
-# Whether the parts are answered: fitted on tests/understanding/development (benchmarks/nlu/interpretation.py) to the
-# least sure part, how likely the message as a whole finds its topic, how sure the whole is, and whether the parts are
-# clauses ("and will I be awake") rather than phrases ("price + address").
-LEAST_SURE, IN_WHOLE, WHOLE, CLAUSES, BIAS = 4.89, 1.82, -1.93, 2.67, -3.58
-# A message that is this sure as a whole is not looked through for phrases, which takes time and hardly ever finds any.
-SURE_WHOLE = 0.7
-SPLIT_FROM = 0.6  # probability; lower, and more single questions get a second answer than double ones gain one
+# How likely a message is as many questions as a split of it has parts. Fitted on tests/understanding/development
+# (benchmarks/nlu/interpretation.py) to the signals that `split_signals` returns.
+SPLIT_SIGNALS = ("least sure", "most sure", "in whole", "whole", "at clauses", "whole is a part", "each asks")
+SPLIT_WEIGHTS = (4.46, 1.50, 3.15, -2.85, 1.51, -1.60, 1.65)
+SPLIT_BIAS = -3.36
+SPLIT_FROM = 0.5  # probability; lower, and more single questions get a second answer than double ones gain one
+# A message that is this sure as a whole is one question: nothing is gained by looking for others, and time is lost.
+SURE_WHOLE = 0.8
 # Whatever else is asked, only this is answered: when a sentence, or the message as a whole, is this likely about it.
 DANGER = "crisis/"
-DANGER_IN_SENTENCE = 0.6
-DANGER_IN_WHOLE = 0.5
+DANGER_IN_SENTENCE = 0.5
+DANGER_IN_WHOLE = 0.4
 
 # How a sure follow-up is understood (benchmarks/nlu/interpretation.py): how much the question before it counts, how
 # much likelier topics of the same group become, how much less likely what has no answer, and see `_with_context`.
-CONTEXT_SHARE = 0.4
-SAME_GROUP = 0.3
+CONTEXT_SHARE = 0.5
+SAME_GROUP = 0.15
 NO_ANSWER = 0.3
 MADE_UP = 0.5
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a message reads: its text, its sentences, the questions or else the phrases it may be made of, and the
-    message in its context (see bot.nlu.follow_up). One sentence, question or phrase alone adds nothing to the text.
+    """How a message reads: its text, its sentences, the ways in which it may be more than one question, and the message
+    in its context (see bot.nlu.follow_up). One sentence alone adds nothing to the text. `denies_danger`: a rule has
+    found that it speaks of danger only to deny it.
     """
 
     text: str
     sentences: Sequence[str] = ()
-    clauses: Sequence[str] = ()
-    phrases: Sequence[str] = ()
+    splits: Sequence[Split] = ()
     in_context: Sequence[str] = ()
     context_topic: Optional[str] = None
+    denies_danger: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,51 +83,76 @@ class Interpreter:
     def understand(self, reading: Reading) -> Understood:
         """Return what a message is about."""
         sentences = list(reading.sentences) if len(reading.sentences) > 1 else []
-        clauses = list(reading.clauses) if len(reading.clauses) > 1 else []
         context = list(reading.in_context[:1])  # the other only tells that something was swapped
-        scored = self._scored([reading.text, *clauses, *sentences, *context])
-        whole, of_parts = scored[0], scored[1 : 1 + len(clauses)]
-        if not clauses and len(reading.phrases) > 1 and float(whole.max()) < SURE_WHOLE:
-            of_parts = self._scored(reading.phrases)
-        danger = self._danger(whole, np.vstack([scored[1 : len(scored) - len(context)], of_parts]))
+        whole, *others = self._scored([reading.text, *sentences, *context])
+        in_context = others[len(sentences) :]
+        splits = reading.splits if float(whole.max()) < SURE_WHOLE else ()
+        parts = list(dict.fromkeys(part for split in splits for part in split.parts))
+        known = dict(zip(sentences, others))  # noqa: B905 # the context follows
+        unknown = [part for part in parts if part not in known]
+        known.update(zip(unknown, self._scored(unknown)))  # noqa: B905 # of the same length
+        danger = None if reading.denies_danger else self._danger(whole, list(known.values()))
         if danger is not None:
-            others = [entry for entry in self._ranked(whole) if entry[0] != danger[0]]
-            return Understood(sorted([danger, *others], key=lambda entry: -entry[1]), [danger[0]])
+            rest = [entry for entry in self._ranked(whole) if entry[0] != danger[0]]
+            return Understood(sorted([danger, *rest], key=lambda entry: -entry[1]), [danger[0]])
         if context:
-            whole = self._with_context(whole, scored[-len(context) :], reading)
+            whole = self._with_context(whole, in_context, reading)
         ranking = self._ranked(whole)
         best, confidence = ranking[0]
-        parts = self._sure_parts(of_parts)
-        if len(parts) < 2 or not self._worth_splitting(whole, parts, bool(clauses)):
+        answered = self._best_parts(whole, [(split, [known[part] for part in split.parts]) for split in splits])
+        if not answered:
             return Understood(ranking, [best] if confidence >= REJECT_BELOW and "/" in best else [])
-        names = [name for name, _sure in parts]
-        merged = [*parts, *(entry for entry in ranking if entry[0] not in names)]
+        names = [name for name, _sure in answered]
+        merged = [*answered, *(entry for entry in ranking if entry[0] not in names)]
         return Understood(sorted(merged, key=lambda entry: -entry[1]), names)
 
     def _scored(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the scores of each text, float, shape (n_texts, n_topics); what is there twice is read once."""
-        different = list(dict.fromkeys(texts))
-        scores = self._scores(different)
-        return np.asarray(scores[[different.index(text) for text in texts]])
+        """Return the scores of each text, float, shape (n_texts, n_topics)."""
+        return np.asarray(self._scores(texts)) if texts else np.empty((0, len(self._topics)))
 
-    def _danger(self, whole: np.ndarray, others: np.ndarray) -> Optional[Tuple[str, float]]:
+    def _danger(self, whole: np.ndarray, others: Sequence[np.ndarray]) -> Optional[Tuple[str, float]]:
         """Return the crisis or emergency that the message, or something in it, is about, with how sure that is."""
         found: List[Tuple[str, float]] = []
         for index, topic in enumerate(self._topics):
             if topic.startswith(DANGER):
                 in_whole = float(whole[index])
-                in_sentence = float(others[:, index].max()) if len(others) else 0.0
+                in_sentence = max((float(scores[index]) for scores in others), default=0.0)
                 if in_whole >= DANGER_IN_WHOLE or in_sentence >= DANGER_IN_SENTENCE:
-                    found.append((topic, max(in_whole, in_sentence)))
+                    found.append((topic, max(in_whole, in_sentence, REJECT_BELOW)))  # no fallback takes this back
         return max(found, key=lambda entry: entry[1], default=None)
 
-    def _worth_splitting(self, whole: np.ndarray, parts: Sequence[Tuple[str, float]], are_clauses: bool) -> bool:
-        least = min(sure for _name, sure in parts)
-        in_whole = min(float(whole[self._topics.index(name)]) for name, _sure in parts)
-        total = BIAS + LEAST_SURE * least + IN_WHOLE * in_whole + WHOLE * float(whole.max()) + CLAUSES * are_clauses
-        return 1 / (1 + math.exp(-total)) >= SPLIT_FROM
+    def _best_parts(
+        self, whole: np.ndarray, splits: Sequence[Tuple[Split, Sequence[np.ndarray]]]
+    ) -> List[Tuple[str, float]]:
+        """Return the topics of the split that most likely shows several questions, or none if the message is one."""
+        best: List[Tuple[str, float]] = []
+        highest = SPLIT_FROM
+        for split, scored in splits:
+            parts = self.sure_parts(scored)
+            if len(parts) > 1:
+                signals = self.split_signals(whole, split, parts)
+                total = SPLIT_BIAS + sum(map(operator.mul, SPLIT_WEIGHTS, signals))
+                likelihood = 1 / (1 + math.exp(-total))
+                if likelihood >= highest:
+                    best, highest = parts, likelihood
+        return best
 
-    def _sure_parts(self, scored: np.ndarray) -> List[Tuple[str, float]]:
+    def split_signals(self, whole: np.ndarray, split: Split, parts: Sequence[Tuple[str, float]]) -> List[float]:
+        """Return what speaks for and against a split, as SPLIT_SIGNALS names it."""
+        sure = [confidence for _name, confidence in parts]
+        in_whole = [float(whole[self._topics.index(name)]) for name, _sure in parts]
+        is_a_part = self._topics[int(whole.argmax())] in dict(parts)
+        return [
+            min(sure),
+            max(sure),
+            min(in_whole),
+            float(whole.max()),
+            float(split.at_clauses),
+            float(is_a_part),
+            float(split.each_asks),
+        ]
+
+    def sure_parts(self, scored: Sequence[np.ndarray]) -> List[Tuple[str, float]]:
         """Return the topics of the parts that are sure by themselves and have an answer, each once."""
         found: Dict[str, float] = {}
         for scores in scored:
@@ -132,7 +161,7 @@ class Interpreter:
                 found.setdefault(self._topics[best], float(scores[best]))
         return list(found.items())
 
-    def signals(self, reading: Reading, alone: np.ndarray, in_context: np.ndarray) -> List[float]:
+    def signals(self, reading: Reading, alone: np.ndarray, in_context: Sequence[np.ndarray]) -> List[float]:
         """Return what speaks for and against a follow-up, as follow_up.SIGNALS names it."""
         best = int(alone.argmax())
         return [
@@ -144,7 +173,7 @@ class Interpreter:
             float(len(reading.in_context) > 1),
         ]
 
-    def _with_context(self, alone: np.ndarray, in_context: np.ndarray, reading: Reading) -> np.ndarray:
+    def _with_context(self, alone: np.ndarray, in_context: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
         """Mix what the message says by itself with what it says after the question before it."""
         likelihood = follow_up.likelihood(self.signals(reading, alone, in_context))
         weight = likelihood**0.5

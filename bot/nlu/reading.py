@@ -13,6 +13,7 @@ from spacy.matcher import Matcher
 from spacy.tokens import Doc, Span
 
 MOST_PARTS = 3
+MOST_SPLITS = 3
 FEWEST_WORDS = 2
 
 
@@ -50,6 +51,18 @@ class NamedThing:
     value: str
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A way to take a text apart, `at_clauses` or sentences, or else just where words are listed.
+
+    `each_asks`: every part is a question by itself, and none just tells something.
+    """
+
+    parts: Tuple[str, ...]
+    at_clauses: bool
+    each_asks: bool = False
 
 
 class Reader:
@@ -98,26 +111,61 @@ class Reader:
         """Return the sentences that have words."""
         return [span.text.strip() for span in doc.sents if any(token.is_alpha for token in span)]
 
+    def splits(self, doc: Doc) -> List[Split]:
+        """Return the ways in which a text may be more than one question, the likelier ones first.
+
+        None for more questions than are answered at once.
+        """
+        questions = self._questions(doc)
+        if len(questions) > MOST_PARTS:
+            return []
+        found = {tuple(questions): True}
+        found.update(dict.fromkeys(self._halves(doc, self._clause_starts(doc)), True))
+        listed = [tuple(self.phrases(doc)), *self._halves(doc, self._starts(doc, "weak_boundary"))]
+        found.update((parts, False) for parts in listed if parts not in found)
+        ways = [(parts, at_clauses) for parts, at_clauses in found.items() if len(parts) > 1]
+        return [
+            Split(parts, at_clauses, all(self._asks(self.read(part)[:]) for part in parts))
+            for parts, at_clauses in ways[:MOST_SPLITS]
+        ]
+
     def questions(self, doc: Doc) -> List[str]:
         """Return the questions a text may be made of: sentences that ask, and clauses that are joined.
 
         Statements around them ("I have PTSD.") are left out. One part or none: there is nothing to split.
         """
-        parts: List[str] = []
-        for sentence in doc.sents:
-            if self._asks(sentence):
-                parts += self._clauses(sentence)
+        parts = self._questions(doc)
         return parts if len(parts) <= MOST_PARTS else []
 
     def phrases(self, doc: Doc) -> List[str]:
         """Return what "price and parking?" lists: the text split where words are only joined, not clauses."""
-        pieces = _cut(doc[:], sorted({start for _name, start, _end in self._named_matches(doc, "weak_boundary")}))
+        pieces = _cut(doc[:], self._starts(doc, "weak_boundary"))
         parts = [part for part in (_bare(piece, set(_JOINING) | {","}) for piece in pieces) if part]
         return parts if 2 <= len(parts) <= MOST_PARTS else []
 
+    def _questions(self, doc: Doc) -> List[str]:
+        return [clause for sentence in doc.sents if self._asks(sentence) for clause in self._clauses(sentence)]
+
+    def _clause_starts(self, doc: Doc) -> List[int]:
+        sentences = [sentence.start for sentence in doc.sents if sentence.start > 0]
+        return [*sentences, *(start for start in self._starts(doc, "boundary") if start not in sentences)]
+
+    @staticmethod
+    def _halves(doc: Doc, starts: Sequence[int]) -> List[Tuple[str, ...]]:
+        """Return the text cut in two before each of these tokens, where that leaves words on both sides."""
+        halves = [
+            tuple(_bare(half, set(_JOINING) | {","}) for half in (doc[:start], doc[start:]))
+            for start in starts
+            if start > 0
+        ]
+        return [(first, second) for first, second in halves if first and second]
+
+    def _starts(self, doc: Doc, name: str) -> List[int]:
+        return sorted({start for _name, start, _end in self._named_matches(doc, name)})
+
     def _clauses(self, sentence: Span) -> List[str]:
         doc = sentence.as_doc()
-        starts = sorted({start for _name, start, _end in self._named_matches(doc, "boundary")})
+        starts = self._starts(doc, "boundary")
         kept: List[int] = []
         for start in starts:
             before = doc[kept[-1] if kept else 0 : start]

@@ -15,6 +15,7 @@ from rasa.shared.nlu.constants import (
     ENTITY_ATTRIBUTE_START,
     ENTITY_ATTRIBUTE_TYPE,
     ENTITY_ATTRIBUTE_VALUE,
+    METADATA,
 )
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
@@ -26,7 +27,7 @@ from bot.nlu.interpreter import Reading
 from bot.nlu.language_files import LanguageFileError
 from bot.nlu.normalizer import context_spelled_out, spelled_out
 from bot.nlu.reading import Reader
-from bot.turn import current_context
+from bot.turn import DENIES_DANGER, current_context
 
 # A longer message is a story: the encoder reads 256 tokens of it, and what is asked mostly comes last.
 STORY_WORDS = 120
@@ -141,16 +142,15 @@ class SpacyReader(GraphComponent, EntityExtractorMixin):
         readings: List[str] = []
         if before:
             readings = follow_up.in_context(spelled.text, named, before, reader.named(reader.read(before)))
-        clauses = reader.questions(doc)
         message.set(
             READING,
             Reading(
-                text=_gist(spelled.text, clauses),
+                text=_gist(spelled.text, reader.questions(doc)),
                 sentences=reader.sentences(doc),
-                clauses=clauses,
-                phrases=reader.phrases(doc),
+                splits=reader.splits(doc),
                 in_context=readings,
                 context_topic=current_context.get().topic,
+                denies_danger=bool((message.get(METADATA) or {}).get(DENIES_DANGER)),
             ),
         )
 

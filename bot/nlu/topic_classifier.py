@@ -1,6 +1,7 @@
 """The component of Rasa's pipeline that says which topic a message is about."""
 
 import json
+import os
 from typing import Any
 from zipfile import BadZipFile
 
@@ -51,8 +52,8 @@ class TopicClassifier(GraphComponent, IntentClassifier):
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
-        """How closely to follow the examples, and how many topics the ranking keeps."""
-        return {"strength": 10.0, "ranking_length": 10}
+        """How many topics the ranking keeps."""
+        return {"ranking_length": 10}
 
     @classmethod
     def fingerprint_addon(cls, config: dict[str, Any]) -> str | None:
@@ -106,8 +107,8 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         resource: Resource,
         model: TopicModel | None = None,
     ) -> None:
-        if config["ranking_length"] < 1 or config["strength"] <= 0:
-            raise InvalidConfigException("TopicClassifier: `ranking_length` and `strength` must be above zero.")
+        if config["ranking_length"] < 1:
+            raise InvalidConfigException("TopicClassifier: `ranking_length` must be above zero.")
         self._config = config
         self._model_storage = model_storage
         self._resource = resource
@@ -118,12 +119,11 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         examples = [example for example in training_data.intent_examples if example.get(TEXT)]
         try:
             sentence_encoder = SentenceEncoder(encoder.build_graph())
-            with threadpool_limits(limits=1):  # a second thread of numpy only gets in the way of the first
+            with threadpool_limits(limits=os.cpu_count()):
                 self._model = TopicModel.train(
                     sentence_encoder,
                     texts=[spelled_out(example).text for example in examples],
                     topics=[example.get_full_intent() for example in examples],
-                    strength=self._config["strength"],
                 )
         except (EncoderUnavailable, TopicModelError) as error:
             raise TopicClassifierError(str(error)) from error

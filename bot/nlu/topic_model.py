@@ -1,31 +1,39 @@
-"""One linear model over all topics, and the score that says how much to trust it. Knows nothing of Rasa."""
+"""Kernel ridge regression over all topics, and the score that says how much to trust it. Knows nothing of Rasa."""
 
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.linalg
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 REJECT_BELOW = 0.5
-# The cut rejects this share of the training examples, each scored by a model that did not see it, or, where topics are
-# hard to tell apart, half as many as such a model gets wrong: then asking back is worth more than answering.
+# The cut is where answering begins to be worth more than asking back, a wrong answer counting this much against a right
+# one, measured on training examples by a model that has not seen them. They are harder than what visitors ask.
+WRONG_COSTS = 0.75
+# At least this share of them is rejected, for what is out of scope.
 REJECTED_SHARE = 0.05
-REJECTED_ERRORS = 0.5
 FOLDS = 3
 CUT_RANGE = (1e-3, 0.999)
 
 PIECES: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (2, 5), "sublinear_tf": True}
 LETTERS_WIDTH = 100
-LETTERS_WEIGHT = 0.5  # against 1 for the meaning: enough for misspelled words, too little to drown the rest
+# What a text is described by, against 1 for the encoder's last layer. Letters: enough for misspelled words, too little
+# to drown the rest. Earlier layers: nearer to the words than the last, which was trained to forget them.
+LETTERS_WEIGHT = 0.5
+EARLIER_WEIGHT = 0.5
+ROW_WIDTH = 384  # of the description, pressed together; wider is hardly better and slower
 
-# The examples nearest to a message have a say beside the regression, which knows whole topics only. What else was
-# tried: docs/understanding.md.
-NEIGHBOURS = 20
-NEIGHBOURS_WEIGHT = 0.4  # against 1 for the regression
-NEARNESS = 20.0  # how much more the nearer of them count: exp(NEARNESS * cosine)
+# kernel = exp(SHARPNESS * (cosine - 1)): nearly flat, so that what examples have in common counts, yet each
+# of them can still say what no line through all of them could. How these were found: docs/decisions/0006.
+SHARPNESS = 1.5
+RIDGE = 0.06
+# score = regression * (its share beside the next topic) ** SHARE_POWER * (nearest example) ** NEAREST_POWER
+SHARE_POWER = 2
+NEAREST_POWER = 2
+FEW_ROWS = 4  # benchmarked with OpenBLAS on one thread
 
 # "?", "..." or an emoji alone looks to the encoder like whatever short example is nearest.
 # "$$?" however asks for the price.
@@ -40,7 +48,7 @@ class Encoder(Protocol):
     """Whatever turns texts into unit vectors."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the embeddings, float32, shape (n_texts, width)."""
+        """Return the embeddings, float32, shape (n_texts, layers, width); the last layer is what others compare by."""
 
 
 class LetterFeatures:
@@ -63,11 +71,12 @@ class LetterFeatures:
             raise TopicModelError("There are too few examples to learn from. Add some to data/nlu/.") from error
         width = max(1, min(LETTERS_WIDTH, min(counts.shape) - 1))
         axes = TruncatedSVD(width, random_state=0).fit(counts).components_
-        return cls(pieces, axes.astype(np.float32))
+        return cls(pieces, np.ascontiguousarray(axes.T, dtype=np.float32))
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
         """Return one row a text, float32, of length 1, or 0 for a text without a known piece."""
-        rows = self._pieces.transform(texts) @ self._axes.T
+        # With float64 on one side SciPy would copy the axes for every message.
+        rows = self._pieces.transform(texts).astype(np.float32) @ self._axes
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
@@ -82,71 +91,94 @@ class LetterFeatures:
         pieces = TfidfVectorizer(vocabulary=data["pieces"], **PIECES)
         pieces.idf_ = arrays["piece_idf"]
         axes = arrays["piece_axes"]
-        if axes.shape[1] != len(data["pieces"]):
+        if axes.shape[0] != len(data["pieces"]):
             raise ValueError("letter features do not fit together")
         return cls(pieces, axes)
 
 
-class TopicModel:
-    """Logistic regression and nearest neighbours over topics; a score of less than 0.5 always means "reject".
+class Description:
+    """What the model sees of a text: layers of the encoder and letters, turned and cut to the axes that matter most."""
 
-    The raw score of a topic is its probability times the cosine of the message to the nearest of the topic's training
-    examples: the first alone is sure of strange messages, the second alone of ambiguous ones. Which raw score is enough
-    depends on the number of topics and how alike they are, so it is measured when training.
+    def __init__(self, letters: LetterFeatures, axes: np.ndarray) -> None:
+        """Take the letter features and the axes, float32, shape (layers * width + letters width, row width)."""
+        self._letters = letters
+        self._axes = axes
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], embeddings: np.ndarray) -> "Description":
+        """Find the axes; raises TopicModelError for too few examples."""
+        letters = LetterFeatures.fit(texts)
+        rows = _side_by_side(embeddings, letters.transform(texts))
+        _variances, axes = scipy.linalg.eigh(rows.T @ rows)
+        return cls(letters, np.ascontiguousarray(axes[:, -ROW_WIDTH:], dtype=np.float32))
+
+    def rows(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
+        """Return one row a text, float32, shape (n_texts, row width), of a length near 1."""
+        return np.asarray(_side_by_side(embeddings, self._letters.transform(texts)) @ self._axes)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what is needed to restore it: arrays, and data fit for JSON."""
+        arrays, data = self._letters.state()
+        return {**arrays, "axes": self._axes}, data
+
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray], data: dict[str, Any]) -> "Description":
+        """Bring back what `state` returned; raises KeyError or ValueError if parts are missing or wrong."""
+        return cls(LetterFeatures.restore(arrays, data), arrays["axes"])
+
+
+class TopicModel:
+    """Kernel ridge regression over topics; a score of less than 0.5 always means "reject".
+
+    The raw score of a topic is what the regression gives it, lowered by how much it gives another topic, and by how far
+    the nearest of the topic's training examples is: the first alone is sure of ambiguous messages and of strange ones.
+    Which raw score is enough depends on the number of topics and how alike they are, so it is measured when training.
     """
 
     def __init__(
         self,
         encoder: Encoder,
-        letters: LetterFeatures,
+        description: Description,
         topics: list[str],
-        weights: np.ndarray,
-        bias: np.ndarray,
         examples: np.ndarray,
         example_topics: np.ndarray,
+        weights: np.ndarray,
         cut: float,
     ) -> None:
         """Put together a trained model.
 
         Args:
             encoder: the same as in training.
-            letters: fitted on the training examples.
-            topics: names, in the order of the rows of `weights`.
-            weights: float32, shape (n_topics, embedding width + letters width).
-            bias: float32, shape (n_topics,).
-            examples: embeddings of the training examples, topic by topic, shape (n_examples, embedding width).
+            description: fitted on the training examples.
+            topics: names.
+            examples: rows of the training examples, float32, topic by topic, turned: shape (row width, n_examples).
             example_topics: which of `topics` each is of, int, ascending, shape (n_examples,).
+            weights: how much each example speaks for each topic, float32, shape (n_examples, n_topics).
             cut: the raw score from which a message is accepted.
         """
         self.topics = topics
         self.cut = cut
         self._encoder = encoder
-        self._letters = letters
-        self._weights = weights
-        self._bias = bias
+        self._description = description
         self._examples = examples
         self._example_topics = example_topics
+        self._weights = weights
 
     @classmethod
-    def train(
-        cls,
-        encoder: Encoder,
-        texts: Sequence[str],
-        topics: Sequence[str],
-        strength: float,
-    ) -> "TopicModel":
+    def train(cls, encoder: Encoder, texts: Sequence[str], topics: Sequence[str]) -> "TopicModel":
         """Learn from examples; the cut comes from scores of examples the model did not see.
 
         Args:
             encoder: gives the meaning of a text.
             texts: training examples.
             topics: the topic of each.
-            strength: how closely to follow the examples (scikit-learn's `C`).
         Raises: TopicModelError if there are fewer than two topics, or too few examples.
         """
         if len(set(topics)) < 2:
             raise TopicModelError("There are examples of fewer than two topics. Add examples to data/nlu/.")
         embeddings = encoder.encode(texts)
+        description = Description.fit(texts, embeddings)
+        rows = description.rows(texts, embeddings)
         fold_of = spread_over_folds(topics)
         unseen = np.zeros(len(texts))
         is_wrong = np.zeros(len(texts), dtype=bool)
@@ -155,71 +187,37 @@ class TopicModel:
             kept = np.flatnonzero(fold_of != fold)
             if len(held_out) == 0 or len({topics[i] for i in kept}) < 2:
                 continue
-            model = cls._fit(
-                encoder,
-                [texts[i] for i in kept],
-                embeddings[kept],
-                [topics[i] for i in kept],
-                strength,
-            )
-            scores = model._raw_scores([texts[i] for i in held_out], embeddings[held_out])
+            model = cls._fit(encoder, description, rows[kept], [topics[i] for i in kept])
+            scores = model._raw_scores(rows[held_out])
             unseen[held_out] = scores.max(axis=1)
             best = scores.argmax(axis=1)
             is_wrong[held_out] = [model.topics[found] != topics[i] for found, i in zip(best, held_out, strict=True)]
-        final = cls._fit(encoder, texts, embeddings, topics, strength)
-        rejected = max(REJECTED_SHARE, REJECTED_ERRORS * float(is_wrong.mean()))
-        final.cut = float(np.clip(np.quantile(unseen, rejected), *CUT_RANGE))
+        final = cls._fit(encoder, description, rows, topics)
+        final.cut = reject_point(unseen, is_wrong)
         return final
 
     @classmethod
-    def _fit(
-        cls,
-        encoder: Encoder,
-        texts: Sequence[str],
-        embeddings: np.ndarray,
-        topics: Sequence[str],
-        strength: float,
-    ) -> "TopicModel":
-        letters = LetterFeatures.fit(texts)
-        rows = _side_by_side(embeddings, letters.transform(texts))
-        regression = LogisticRegression(C=strength, max_iter=1000).fit(rows, topics)
-        weights, bias = regression.coef_, regression.intercept_
-        if len(weights) == 1:  # scikit-learn keeps the difference of two topics only
-            weights, bias = (
-                np.vstack([-weights, weights]) / 2,
-                np.concatenate([-bias, bias]) / 2,
-            )
-        names = [str(name) for name in regression.classes_]
-        example_topics = np.searchsorted(regression.classes_, topics)
-        order = np.argsort(example_topics, kind="stable")
-        return cls(
-            encoder,
-            letters,
-            names,
-            weights.astype("f4"),
-            bias.astype("f4"),
-            embeddings[order],
-            example_topics[order],
-            CUT_RANGE[0],
-        )
+    def _fit(cls, encoder: Encoder, description: Description, rows: np.ndarray, topics: Sequence[str]) -> "TopicModel":
+        names = sorted(set(topics))
+        order = np.argsort(topics, kind="stable")
+        rows = rows[order]
+        topic_of = np.searchsorted(names, topics)[order]
+        is_of = np.zeros((len(rows), len(names)), dtype=np.float32)
+        is_of[np.arange(len(rows)), topic_of] = 1
+        kernel = _kernel(rows @ rows.T)
+        kernel[np.diag_indices_from(kernel)] += RIDGE
+        # In float32 and in place (LAPACK wants columns, and the kernel is the same turned): with 16,000 examples it
+        # takes a gigabyte.
+        factor = scipy.linalg.cho_factor(kernel.T, lower=True, overwrite_a=True, check_finite=False)
+        weights = np.ascontiguousarray(scipy.linalg.cho_solve(factor, is_of, overwrite_b=True, check_finite=False))
+        return cls(encoder, description, names, np.ascontiguousarray(rows.T), topic_of, weights, CUT_RANGE[0])
 
-    def _raw_scores(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
-        rows = _side_by_side(embeddings, self._letters.transform(texts))
-        logits = rows @ self._weights.T + self._bias
-        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        likeness = embeddings @ self._examples.T
-        mixed = (probabilities + NEIGHBOURS_WEIGHT * self._votes(likeness)) / (1 + NEIGHBOURS_WEIGHT)
-        return np.asarray(mixed * self._nearest(likeness).clip(0, 1), dtype=np.float64)
-
-    def _votes(self, likeness: np.ndarray) -> np.ndarray:
-        """Return the nearest examples' shares for each topic, shape (n_texts, n_topics); each row sums to 1."""
-        count = min(NEIGHBOURS, likeness.shape[1])
-        nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
-        weights = np.exp(NEARNESS * (np.take_along_axis(likeness, nearest, axis=1) - 1))
-        votes = np.zeros((len(likeness), len(self.topics)))
-        np.add.at(votes, (np.arange(len(likeness))[:, None], self._example_topics[nearest]), weights)
-        return np.asarray(votes / votes.sum(axis=1, keepdims=True))
+    def _raw_scores(self, rows: np.ndarray) -> np.ndarray:
+        likeness = _product(rows, self._examples)
+        nearest = self._nearest(likeness).clip(0, 1)
+        spoken_for = _product(_kernel(likeness), self._weights).clip(0, 1)
+        share = spoken_for / np.maximum(spoken_for + _highest_other(spoken_for), 1e-6)
+        return np.asarray(spoken_for * share**SHARE_POWER * nearest**NEAREST_POWER, dtype=np.float64)
 
     def _nearest(self, likeness: np.ndarray) -> np.ndarray:
         """Return the highest cosine to an example of each topic, shape (n_texts, n_topics)."""
@@ -232,35 +230,60 @@ class TopicModel:
         A text without anything to read scores 0 everywhere.
         """
         readable = np.array([[bool(_READABLE.search(text))] for text in texts])
-        return rescale(self._raw_scores(texts, self._encoder.encode(texts)) * readable, self.cut)
+        rows = self._description.rows(texts, self._encoder.encode(texts))
+        return rescale(self._raw_scores(rows) * readable, self.cut)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what is needed, beside the encoder, to restore the model: arrays, and data fit for JSON."""
-        arrays, data = self._letters.state()
-        arrays.update(weights=self._weights, bias=self._bias, examples=self._examples)
-        arrays["example_topics"] = self._example_topics
+        arrays, data = self._description.state()
+        arrays.update(examples=self._examples, example_topics=self._example_topics, weights=self._weights)
         return arrays, {**data, "topics": self.topics, "cut": self.cut}
 
     @classmethod
     def restore(cls, encoder: Encoder, arrays: dict[str, np.ndarray], data: dict[str, Any]) -> "TopicModel":
         """Bring back a model from `state`; raises TopicModelError when parts are missing or do not fit."""
         try:
-            letters = LetterFeatures.restore(arrays, data)
+            description = Description.restore(arrays, data)
             topics, cut = list(data["topics"]), float(data["cut"])
-            weights, bias = arrays["weights"], arrays["bias"]
-            examples, example_topics = arrays["examples"], arrays["example_topics"]
-            width = examples.shape[1] + arrays["piece_axes"].shape[0]
+            examples, example_topics, weights = arrays["examples"], arrays["example_topics"], arrays["weights"]
+            width = arrays["axes"].shape[1]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise TopicModelError(f"The stored topic model is incomplete: {error!r}.") from error
-        if weights.shape != (len(topics), width) or bias.shape != (len(topics),) or not 0 < cut < 1:
+        if examples.shape != (width, len(example_topics)) or not 0 < cut < 1:
             raise TopicModelError("The parts of the stored topic model do not fit together.")
-        if len(example_topics) != len(examples) or list(np.unique(example_topics)) != list(range(len(topics))):
+        if weights.shape != (len(example_topics), len(topics)):
+            raise TopicModelError("The weights of the stored topic model do not fit its topics.")
+        if list(np.unique(example_topics)) != list(range(len(topics))):
             raise TopicModelError("The examples of the stored topic model do not fit its topics.")
-        return cls(encoder, letters, topics, weights, bias, examples, example_topics, cut)
+        return cls(encoder, description, topics, examples, example_topics, weights, cut)
 
 
 def _side_by_side(embeddings: np.ndarray, letters: np.ndarray) -> np.ndarray:
-    return np.hstack([embeddings, LETTERS_WEIGHT * letters])
+    """Return one unit row a text: the encoder's layers, flattened, and the letters, each with its weight."""
+    layers = embeddings.shape[1]
+    weights = np.full((layers, 1), EARLIER_WEIGHT, dtype=np.float32)
+    weights[-1] = 1
+    rows = np.hstack([(embeddings * weights).reshape(len(embeddings), -1), LETTERS_WEIGHT * letters])
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+
+def _product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiply; a message has few rows, and few rows are multiplied faster one by one than together."""
+    return np.stack([row @ matrix for row in rows]) if len(rows) <= FEW_ROWS else rows @ matrix
+
+
+def _kernel(likeness: np.ndarray) -> np.ndarray:
+    """Turn cosines, in place, into how much two texts have to do with each other."""
+    likeness -= 1
+    likeness *= SHARPNESS
+    return np.exp(likeness, out=likeness)
+
+
+def _highest_other(scores: np.ndarray) -> np.ndarray:
+    """Return for each topic the highest score of another, shape (n_texts, n_topics)."""
+    ordered = np.sort(scores, axis=1)
+    first, second = ordered[:, -1:], ordered[:, -2:-1]
+    return np.where(scores == first, second, first)
 
 
 def spread_over_folds(topics: Sequence[str]) -> np.ndarray:
@@ -271,8 +294,19 @@ def spread_over_folds(topics: Sequence[str]) -> np.ndarray:
     return folds
 
 
+def reject_point(scores: np.ndarray, is_wrong: np.ndarray) -> float:
+    """Return the score from which accepting is worth most, or a somewhat higher one.
+
+    Args:
+        scores: highest raw score of each example, from a model that did not see it, shape (n_examples,).
+        is_wrong: whether that was another topic's, bool, shape (n_examples,).
+    """
+    order = np.argsort(-scores, kind="stable")
+    gain = np.cumsum(np.where(is_wrong[order], -WRONG_COSTS, 1))
+    most = scores[order][int(np.argmax(gain))]
+    return float(np.clip(max(most, np.quantile(scores, REJECTED_SHARE)), *CUT_RANGE))
+
+
 def rescale(raw: np.ndarray, cut: float) -> np.ndarray:
-    """Map raw scores from 0 to `cut` evenly to 0 to 0.5, and those from `cut` to 1 to 0.5 to 1."""
-    below = REJECT_BELOW * raw / cut
-    above = REJECT_BELOW + (1 - REJECT_BELOW) * (raw - cut) / (1 - cut)
-    return np.where(raw < cut, below, above)
+    """Map raw scores from 0 to `cut` evenly to 0 to 0.5, and those from `cut` to 1 by a power to 0.5 to 1."""
+    return np.where(raw < cut, REJECT_BELOW * raw / cut, raw ** (np.log(REJECT_BELOW) / np.log(cut)))

@@ -21,6 +21,7 @@ from frontdesk.chat.tokens import BadToken, ExpiredToken, SessionTokens
 from frontdesk.clinic import CRISIS_LINES, Clinic
 from frontdesk.limits import MessageLimit, TooManyRequests
 from frontdesk.problems import Problem
+from frontdesk.safety.guard import Alarm
 
 # 2,000 characters as JSON escapes are 24,000 bytes; the rest is the token and room to spare.
 LARGEST_BODY = 64_000
@@ -86,9 +87,13 @@ async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
     """Answer a message or a button.
 
     Errors: 400 malformed or empty, 401 forged or expired token, 413 too long, 429 too fast, 503 assistant down.
+    A message that may mean danger is answered all the same.
     """
-    _count(chat, request)
     message = InboundMessage.parse(await _body(request))
+    alarm = chat.service.alarm_in(message.text) if message.text is not None else None
+    if alarm is not None:
+        return await _help(chat, alarm, message)
+    _count(chat, request)
     if message.text is not None:
         _check_length(message.text)
     if message.token is not None:
@@ -150,6 +155,22 @@ def unavailable(clinic: Clinic, token: str | None = None, *, kept: bool = False)
         booking_url=clinic.booking_url,
         messages=messages,
     )
+
+
+async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage) -> JSONResponse:
+    """Answer danger in the conversation it belongs to, else in a new one, else in none."""
+
+    async def open_conversation() -> str:
+        try:
+            conversation_id = chat.tokens.read(message.token or "")
+            await chat.service.history(conversation_id)
+        except (BadToken, ConversationNotFound):
+            return await chat.service.start(Channel.WIDGET)
+        return conversation_id
+
+    reply = await chat.service.help(alarm, Channel.WIDGET, message.text or "", open_conversation, message.client_id)
+    token = chat.tokens.issue(reply.conversation_id) if reply.conversation_id else message.token
+    return JSONResponse({"session": token, "messages": reply.messages})
 
 
 async def _answer(chat: ChatApi, conversation_id: str, message: InboundMessage) -> Reply:

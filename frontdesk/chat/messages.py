@@ -19,7 +19,7 @@ def from_rasa(reply: dict[str, Any]) -> dict[str, Any]:
     topic = (reply.get("response") or "").removeprefix(_ANSWER_PREFIX)
     if metadata.get("topics"):
         message["topics"] = list(metadata["topics"])
-    elif "/" in topic and kind != "fallback":
+    elif "/" in topic and kind != "fallback" and not topic.startswith("beyond/"):
         message["topics"] = [topic]
     if kind == "answer":
         message["sources"] = list(metadata.get("sources") or [])

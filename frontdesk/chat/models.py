@@ -55,6 +55,8 @@ class Message(Base):
     client_id: Mapped[str | None] = mapped_column(sa.String(100))
     answered: Mapped[bool] = mapped_column(default=False)
     understood: Mapped[dict[str, Any] | None]
+    # A crisis or an emergency was noticed in it.
+    is_alarm: Mapped[bool] = mapped_column(default=False, server_default=sa.false(), index=True)
     # Of the assistant's messages: which message it replies to, and the message as the chat API gives it.
     reply_to: Mapped[str | None] = mapped_column(sa.String(32), index=True)
     content: Mapped[dict[str, Any] | None]

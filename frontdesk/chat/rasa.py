@@ -22,10 +22,18 @@ class RasaClient:
             limits=httpx.Limits(max_connections=64),
         )
 
-    async def send(self, conversation_id: str, channel: Channel, text: str, topic: str | None = None) -> dict[str, Any]:
+    async def send(
+        self,
+        conversation_id: str,
+        channel: Channel,
+        text: str,
+        topic: str | None = None,
+        *,
+        denies_danger: bool = False,
+    ) -> dict[str, Any]:
         """Return `{"messages": [...], "understood": {...}}`; raise RasaUnavailable when there is no whole reply.
 
-        `topic` is what a button stands for, which is then certain.
+        `topic` is what a button stands for, which is then certain. `denies_danger`: the model shall see none in it.
         """
         try:
             response = await self._http.post(
@@ -35,6 +43,7 @@ class RasaClient:
                     "channel": channel.value,
                     "text": text,
                     "topic": topic,
+                    "denies_danger": denies_danger,
                 },
             )
             response.raise_for_status()

@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,20 @@ from frontdesk.chat.rasa import RasaClient, RasaUnavailable
 from frontdesk.chat.store import Button
 from frontdesk.db import Database
 from frontdesk.metrics import MESSAGES, REPLY_SECONDS
+from frontdesk.safety.guard import DANGERS, Alarm, Finding, Guard
+from frontdesk.safety.replies import SafetyReplies
+from frontdesk.safety.rules import Level
 
 log = structlog.get_logger(__name__)
 
 LONGEST_MESSAGE = 2_000
+# A reply to a crisis waits no longer for the database.
+LONGEST_NOTE_SECONDS = 0.5
+# What Rasa gets in place of a patient's cry for help, so that it pauses an open form: see data/rules/safety.yml.
+PAUSE_TEXT = "Pause"
+PAUSE_TOPIC = "crisis/suicidal_now"
+# What the transcript knows of an alarm (keys of what was understood).
+SAFETY, PAUSED = "safety", "paused"
 
 
 class EmptyMessage(Exception):
@@ -41,8 +52,19 @@ class AssistantUnavailable(Exception):
 class Reply:
     """What a client gets for one message."""
 
-    conversation_id: str
+    conversation_id: str | None  # None: danger, while nothing could be kept
     messages: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Received:
+    """An inbound message in the transcript, and what went before it."""
+
+    message: Message
+    replies: list[dict[str, Any]] | None  # when it was answered before
+    before: str | None  # what the visitor wrote just before
+    frozen: dict[str, Any] | None  # the crisis reply that was the latest thing said
+    pause_due: str | None  # the inbound message with an alarm that Rasa does not know of
 
 
 def clean(text: str) -> str:
@@ -62,9 +84,11 @@ def clean(text: str) -> str:
 class ChatService:
     """Keeps the transcript and asks Rasa, one message of a conversation at a time."""
 
-    def __init__(self, database: Database, rasa: RasaClient) -> None:
+    def __init__(self, database: Database, rasa: RasaClient, guard: Guard, replies: SafetyReplies) -> None:
         self._database = database
         self._rasa = rasa
+        self._guard = guard
+        self._replies = replies
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def start(self, channel: Channel) -> str:
@@ -84,7 +108,7 @@ class ChatService:
         is in the transcript, and sending it again with the same `client_id` answers it.
         """
         text = clean(text)
-        return await self._turn(conversation_id, channel, Button(text, text), client_id)
+        return await self._turn(conversation_id, channel, Button(text, text), client_id, typed=True)
 
     async def press(
         self,
@@ -111,29 +135,130 @@ class ChatService:
                 raise AssistantUnavailable(conversation_id) from error
             await run_in_threadpool(self._forget, conversation_id)
 
+    def alarm_in(self, text: str) -> Alarm | None:
+        """Return what the rules say of a text that may mean danger; to be asked before anything else is done."""
+        alarm = self._guard.check(text).alarm
+        return alarm if alarm and alarm.is_danger else None
+
+    async def help(
+        self,
+        alarm: Alarm,
+        channel: Channel,
+        text: str,
+        open_conversation: Callable[[], Awaitable[str]],
+        client_id: str | None = None,
+    ) -> Reply:
+        """Answer a crisis or an emergency, whatever else works. Of a long text the end is kept."""
+        message = self._replies.reply(alarm, channel)
+        MESSAGES.labels(channel.value, message["kind"]).inc()
+        noting = asyncio.create_task(self._note(alarm, message, text, open_conversation, client_id))
+        await asyncio.wait({noting}, timeout=LONGEST_NOTE_SECONDS)
+        if noting.done() and not noting.cancelled() and noting.exception() is None:
+            return noting.result()
+        reason = type(noting.exception()).__name__ if noting.done() else "late"
+        log.error("danger_not_noted", level=alarm.level.value, error=reason)
+        noting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return Reply(None, [public(message, "")])
+
+    async def _note(
+        self,
+        alarm: Alarm,
+        message: dict[str, Any],
+        text: str,
+        open_conversation: Callable[[], Awaitable[str]],
+        client_id: str | None,
+    ) -> Reply:
+        conversation_id = await open_conversation()
+        async with self._lock(conversation_id):
+            kept = clean(text[-LONGEST_MESSAGE:])
+            received = await run_in_threadpool(self._receive, conversation_id, kept, client_id)
+            if received.replies is not None:
+                return Reply(conversation_id, received.replies)
+            understood = {SAFETY: _as_json(alarm), PAUSED: False}
+            return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, [message], understood))
+
+    def _lock(self, conversation_id: str) -> asyncio.Lock:
+        return self._turns.setdefault(conversation_id, asyncio.Lock())
+
     async def _turn(
         self,
         conversation_id: str,
         channel: Channel,
         said: Button,
         client_id: str | None,
+        *,
+        typed: bool = False,
     ) -> Reply:
-        lock = self._turns.setdefault(conversation_id, asyncio.Lock())
+        lock = self._lock(conversation_id)
         async with lock:
-            inbound, replies = await run_in_threadpool(self._receive, conversation_id, said.title, client_id)
-            if replies is not None:
-                return Reply(conversation_id, replies)
+            received = await run_in_threadpool(self._receive, conversation_id, said.title, client_id)
+            if received.replies is not None:
+                return Reply(conversation_id, received.replies)
+            finding = self._guard.check(said.text, received.before) if typed else Finding()
+            own = self._own_reply(finding, received, said.text if typed else None, channel)
+            if own is not None:
+                MESSAGES.labels(channel.value, own[0]["kind"]).inc()
+                understood = (
+                    {SAFETY: _as_json(finding.alarm), PAUSED: not finding.alarm.is_danger} if finding.alarm else None
+                )
+                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, own, understood))
             try:
                 with REPLY_SECONDS.labels(channel.value).time():
-                    answer = await self._rasa.send(conversation_id, channel, said.text, said.topic)
+                    if received.pause_due:
+                        await self._rasa.send(conversation_id, channel, PAUSE_TEXT, PAUSE_TOPIC)
+                        await run_in_threadpool(self._paused, received.pause_due)
+                    answer = await self._rasa.send(
+                        conversation_id, channel, said.text, said.topic, denies_danger=finding.denies_danger
+                    )
                 messages = [from_rasa(message) for message in answer["messages"]]
             except RasaUnavailable as error:
                 MESSAGES.labels(channel.value, "unavailable").inc()
                 log.warning("rasa_unavailable", conversation=conversation_id, error=str(error))
                 raise AssistantUnavailable(conversation_id) from error
+            messages, alarm = self._made_safe(messages, finding, received, said.text, channel)
             MESSAGES.labels(channel.value, messages[0]["kind"]).inc()
-            stored = await run_in_threadpool(self._reply, inbound, messages, answer.get("understood"))
+            understood = dict(answer.get("understood") or {})
+            if alarm is not None:
+                understood |= {SAFETY: _as_json(alarm), PAUSED: True}
+            stored = await run_in_threadpool(self._reply, received.message, messages, understood)
             return Reply(conversation_id, stored)
+
+    def _own_reply(
+        self, finding: Finding, received: Received, typed: str | None, channel: Channel
+    ) -> list[dict[str, Any]] | None:
+        """Return what is said without asking Rasa: to danger, to diversion, and to "ok" after a crisis."""
+        alarm = finding.alarm
+        if alarm is not None and (alarm.is_danger or alarm.level is Level.DIVERSION):
+            return [self._replies.reply(alarm, channel)]
+        if received.frozen and typed is not None and self._replies.is_acknowledgement(typed):
+            return [self._after(received.frozen, channel)]
+        return None
+
+    def _after(self, frozen: dict[str, Any], channel: Channel) -> dict[str, Any]:
+        return self._replies.after(Level(frozen["level"]), frozen.get("language", "en"), channel)
+
+    def _made_safe(
+        self, messages: list[dict[str, Any]], finding: Finding, received: Received, text: str, channel: Channel
+    ) -> tuple[list[dict[str, Any]], Alarm | None]:
+        """Return what is said in place of Rasa's replies, and the alarm, if there is one."""
+        for message in messages:
+            level = message.get("level")
+            if message["kind"] == "safety" and level in DANGERS:  # noticed by the model
+                alarm = Alarm(Level(level), self._guard.person_in(text))
+                return [self._replies.reply(alarm, channel)], alarm
+        if received.frozen:
+            if all(message["kind"] == "fallback" for message in messages):
+                return [self._after(received.frozen, channel)], None
+            # Nobody is led on to the next question after a crisis; a form's own buttons stay.
+            messages = [
+                {**message, "buttons": []} if message["kind"] in {"answer", "say"} else message for message in messages
+            ]
+        answers = [number for number, message in enumerate(messages) if message["kind"] in {"answer", "fallback"}]
+        if finding.alarm is not None and answers:
+            after = answers[-1] + 1
+            messages = [*messages[:after], self._replies.reply(finding.alarm, channel), *messages[after:]]
+            return messages, finding.alarm
+        return messages, None
 
     def _start(self, channel: Channel) -> str:
         with self._database.session() as session:
@@ -143,15 +268,30 @@ class ChatService:
         with self._database.session() as session:
             return store.button_of(session, conversation_id, payload)
 
-    def _receive(
-        self, conversation_id: str, text: str, client_id: str | None
-    ) -> tuple[Message, list[dict[str, Any]] | None]:
-        """Store the message; return it, with its replies when it was answered before."""
+    def _receive(self, conversation_id: str, text: str, client_id: str | None) -> Received:
+        """Store the message; return it with what went before it, and with its replies when it was answered before."""
         with self._database.session() as session:
             message = store.add_inbound(session, conversation_id, text, client_id)
-            if not message.answered:
-                return message, None
-            return message, [_public(reply) for reply in store.replies_to(session, message.id)]
+            if message.answered:
+                replies = [_public(reply) for reply in store.replies_to(session, message.id)]
+                return Received(message, replies, None, None, None)
+            earlier, reply = store.just_before(session, message)
+            content = (reply.content or {}) if reply else {}
+            is_frozen = content.get("kind") == "safety" and content.get("level") in DANGERS
+            return Received(
+                message=message,
+                replies=None,
+                before=earlier.text
+                if earlier and message.created_at - earlier.created_at < store.SAME_BREATH
+                else None,
+                frozen=content if is_frozen else None,
+                pause_due=store.alarm_to_pause_for(session, message),
+            )
+
+    def _paused(self, message_id: str) -> None:
+        with self._database.session() as session:
+            message = session.get_one(Message, message_id)
+            message.understood = {**(message.understood or {}), PAUSED: True}
 
     def _reply(
         self,
@@ -169,6 +309,10 @@ class ChatService:
     def _forget(self, conversation_id: str) -> None:
         with self._database.session() as session:
             store.forget(session, conversation_id)
+
+
+def _as_json(alarm: Alarm) -> dict[str, Any]:
+    return {"level": alarm.level.value, "person": alarm.person.value, "rule": alarm.rule}
 
 
 def _public(message: Message) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +10,9 @@ from sqlalchemy.orm import Session
 
 from frontdesk.chat.models import Channel, Conversation, Message, Sender
 from frontdesk.db import new_id, utc_now
+
+# "i want to" and, right after it, "die" are one sentence.
+SAME_BREATH = timedelta(minutes=5)
 
 
 class ConversationNotFound(Exception):
@@ -80,6 +84,7 @@ def add_replies(
     message = session.get_one(Message, inbound.id)
     message.answered = True
     message.understood = understood
+    message.is_alarm = (understood or {}).get("safety", {}).get("level") in ("crisis", "emergency")
     return [
         _append(
             session,
@@ -91,6 +96,35 @@ def add_replies(
         )
         for reply in replies
     ]
+
+
+def just_before(session: Session, message: Message) -> tuple[Message | None, Message | None]:
+    """Return what the visitor wrote before this message, and what the assistant said last."""
+    earlier = (
+        sa.select(Message)
+        .where(Message.conversation_id == message.conversation_id, Message.position < message.position)
+        .order_by(Message.position.desc())
+        .limit(1)
+    )
+    return (
+        session.scalar(earlier.where(Message.sender == Sender.VISITOR.value)),
+        session.scalar(earlier.where(Message.sender == Sender.ASSISTANT.value)),
+    )
+
+
+def alarm_to_pause_for(session: Session, message: Message) -> str | None:
+    """Return the id of the latest message with an alarm that Rasa has not been told of."""
+    alarmed = session.scalar(
+        sa.select(Message)
+        .where(
+            Message.conversation_id == message.conversation_id,
+            Message.position < message.position,
+            Message.is_alarm,
+        )
+        .order_by(Message.position.desc())
+        .limit(1)
+    )
+    return alarmed.id if alarmed is not None and not (alarmed.understood or {}).get("paused", True) else None
 
 
 def replies_to(session: Session, message_id: str) -> Sequence[Message]:

@@ -16,6 +16,7 @@ from frontdesk.chat.service import AssistantUnavailable, ChatService, EmptyMessa
 from frontdesk.chat.store import ConversationNotFound, UnknownPayload
 from frontdesk.db import Database
 from frontdesk.limits import MessageLimit, TooManyRequests
+from frontdesk.safety.guard import Alarm
 from frontdesk.sms import store
 from frontdesk.sms.compose import compose, plain
 from frontdesk.sms.texts import Keyword, Keywords, SmsTexts, bare
@@ -87,6 +88,9 @@ class SmsDesk:
         The same MessageSid again gets the same reply and does nothing twice. Only a reply that says to come
         back later (assistant down or slow, too many texts) is not kept: a repeat may get a better one.
         """
+        alarm = self._chat.alarm_in(sms.body)
+        if alarm is not None:
+            return await self._help(alarm, sms)
         task = asyncio.create_task(self._in_turn(sms))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -103,6 +107,17 @@ class SmsDesk:
             if self._keywords.find(sms.body) is not None:
                 raise  # nothing may be confirmed that could not be noted down
             return plain(self._texts.unavailable)
+
+    async def _help(self, alarm: Alarm, sms: InboundSms) -> str:
+        """Answer danger, whatever else is broken, too fast or opted out."""
+
+        async def open_conversation() -> str:
+            key = store.number_key(self._secret, sms.sender)
+            return (await run_in_threadpool(self._open, sms, key)).conversation_id
+
+        reply = await self._chat.help(alarm, Channel.SMS, sms.body, open_conversation, sms.message_sid)
+        log.info("sms_answered", message_sid=sms.message_sid)
+        return compose(reply.messages, self._texts, first=False)
 
     async def _in_turn(self, sms: InboundSms) -> str:
         key = store.number_key(self._secret, sms.sender)

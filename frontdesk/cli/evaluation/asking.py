@@ -17,7 +17,7 @@ from frontdesk.cli.evaluation.questions import Question, is_topic
 from frontdesk.processes import PROJECT, tied
 
 OFFERED = 3  # topics in a "did you mean …?"
-_MOST_TOPICS = 2
+_MOST_TOPICS = 3
 _FALLBACK = "nlu_fallback"  # Rasa's own first place when none of the others is sure enough
 _LAST_WORDS = 5
 _SECONDS_TO_END = 5
@@ -115,6 +115,10 @@ class Model:
     def ask(self, question: Question) -> Reply:
         """Return what the model makes of a question; raise CommandFailed when it does not say."""
         message = {"text": question.text, **({"after": list(question.after)} if question.after else {})}
+        return self.send(message, f"line {question.line} of {question.file}")
+
+    def send(self, message: Mapping[str, Any], where: str) -> Reply:
+        """Return what the model makes of a line as `bot.parse` reads it; raise CommandFailed, naming `where`."""
         try:
             assert self._process.stdin is not None  # noqa: S101
             self._process.stdin.write(json.dumps(message) + "\n")
@@ -126,7 +130,7 @@ class Model:
             return Reply.read(content)
         except (KeyError, TypeError, ValueError) as error:
             raise CommandFailed(
-                f"The model's process answered line {question.line} of {question.file} in an unknown way "
+                f"The model's process answered {where} in an unknown way "
                 f"({type(error).__name__}: {error}). Is bot/parse.py as old as this command?"
             ) from error
 

@@ -16,6 +16,7 @@ from frontdesk.cli.evaluation.comparison import Comparison
 from frontdesk.cli.evaluation.questions import Question, read_files
 from frontdesk.cli.evaluation.report import Measurement, as_record, calibration_record, print_report
 from frontdesk.cli.evaluation.results import Result
+from frontdesk.cli.evaluation.safety import measure_safety
 from frontdesk.cli.train import require_rasa, shown, usable_model
 from frontdesk.model_folder import ModelDamaged, ModelFolder, check_archive, inputs_digest
 from frontdesk.processes import PROJECT, RASA_PYTHON, rasa_environment
@@ -92,11 +93,20 @@ def evaluate(
         bool,
         typer.Option("--not-worse", help="Exit with code 2 when significantly worse than the baseline."),
     ] = False,
+    safety: Annotated[
+        bool,
+        typer.Option("--safety", help="Measure how much danger is noticed: see docs/safety.md."),
+    ] = False,
 ) -> None:
     """Ask the model every question of each FILE and say how many it understood. A topic of null should be declined."""
     settings = load_settings()
     if bool(files) == (gate is not None):
         raise CommandFailed("Give either one or more files of questions, or --gate with a file that names them.")
+    if safety:
+        archive = _model_to_ask(settings, model)
+        command = Model([str(RASA_PYTHON), "-m", "bot.parse", str(archive)], rasa_environment(settings))
+        measure_safety(files or [], command, as_json=as_json, misses=None if all_misses else MISSES_SHOWN)
+        return
     if not_worse and baseline is None:
         raise CommandFailed("--not-worse needs a --baseline to compare with.")
     if plot_file is not None:

@@ -9,11 +9,13 @@ from bot.nlu.interpreter import (
     DANGER_IN_SENTENCE,
     DANGER_IN_WHOLE,
     SURE_PART,
+    SURE_WHOLE,
     Interpreter,
     Reading,
     Understood,
     is_answer,
 )
+from bot.nlu.reading import Split
 from bot.nlu.topic_model import REJECT_BELOW
 
 COST, DURATION, WORK, PETS, CRISIS = (
@@ -34,6 +36,14 @@ def understand(scores: Scores, reading: Reading) -> Understood:
         return np.array([[scores[text].get(topic, 0.0) for topic in TOPICS] for text in texts])
 
     return Interpreter(TOPICS, score).understand(reading)
+
+
+def clauses(*parts: str) -> Split:
+    return Split(parts, at_clauses=True, each_asks=True)
+
+
+def words(*parts: str) -> Split:
+    return Split(parts, at_clauses=False)
 
 
 # --------------------------------------------------------------------------- one question
@@ -79,7 +89,7 @@ def test_only_a_topic_of_the_subject_has_an_answer(topic: str, expected: bool) -
 
 # --------------------------------------------------------------------------- two questions
 
-BOTH = Reading("long? much?", clauses=("long?", "much?"))
+BOTH = Reading("long? much?", splits=(clauses("long?", "much?"),))
 
 
 def test_two_sure_questions_are_both_answered_in_their_order() -> None:
@@ -91,7 +101,7 @@ def test_two_sure_questions_are_both_answered_in_their_order() -> None:
 
 
 def test_three_questions_are_answered_too() -> None:
-    reading = Reading("all", clauses=("long?", "much?", "work?"))
+    reading = Reading("all", splits=(clauses("long?", "much?", "work?"),))
     parts = {"long?": {DURATION: 0.9}, "much?": {COST: 0.9}, "work?": {WORK: 0.9}}
     assert understand({"all": {COST: 0.4}, **parts}, reading).answered == [DURATION, COST, WORK]
 
@@ -118,7 +128,7 @@ def test_the_same_topic_twice_is_answered_once() -> None:
 
 def test_words_that_surely_belong_together_are_not_taken_apart() -> None:
     scores = {"back to work and price": {WORK: 1.0}, "back to work": {DURATION: 0.5}, "price": {COST: 0.5}}
-    reading = Reading("back to work and price", phrases=("back to work", "price"))
+    reading = Reading("back to work and price", splits=(words("back to work", "price"),))
     assert understand(scores, reading).answered == [WORK]
 
 
@@ -127,17 +137,18 @@ def test_when_neither_the_parts_nor_the_whole_are_sure_nothing_is_answered() -> 
     assert understand(scores, BOTH).answered == []
 
 
-def test_words_that_are_listed_are_parts_only_where_there_are_no_clauses() -> None:
-    sure = {"price": {COST: 0.95}, "work": {WORK: 0.95}, "whole": {COST: 0.5, WORK: 0.5}}
-    assert understand(sure, Reading("whole", phrases=("price", "work"))).answered == [COST, WORK]
-    clauses = {"price?": {COST: 0.95}, "long?": {DURATION: 0.95}}
-    reading = Reading("whole", clauses=("price?", "long?"), phrases=("price", "work"))
-    assert understand({**sure, **clauses}, reading).answered == [COST, DURATION]
+def test_the_likeliest_of_several_ways_to_take_a_message_apart_counts() -> None:
+    whole = {COST: 0.5, WORK: 0.5}
+    sure = {"price": {COST: 0.95}, "work": {WORK: 0.95}, "price and": {COST: 0.7}, "long?": {DURATION: 0.6}}
+    reading = Reading("whole", splits=(clauses("price and", "long?"), clauses("price", "work")))
+    assert understand({**sure, "whole": whole}, reading).answered == [COST, WORK]
+    assert understand({**sure, "whole": {COST: SURE_WHOLE}}, reading).answered == [COST]
 
 
-def test_one_part_alone_is_the_message_itself() -> None:
-    scores = {"whole": {COST: 0.8}, "part": {DURATION: 0.9}}
-    assert understand(scores, Reading("whole", clauses=("part",), phrases=("part",))).answered == [COST]
+def test_both_parts_must_be_about_something_else() -> None:
+    scores = {"whole": {COST: 0.6}, "price": {COST: 0.95}, "how much": {COST: 0.95}, "hi": {"greet": 0.95}}
+    for parts in (("price", "how much"), ("hi", "price")):
+        assert understand(scores, Reading("whole", splits=(clauses(*parts),))).answered == [COST]
 
 
 # --------------------------------------------------------------------------- danger
@@ -150,14 +161,14 @@ def test_a_crisis_in_a_part_is_all_that_is_answered(
     parts: "tuple[str, str]", danger: float, whole: "dict[str, float]"
 ) -> None:
     scores = {"whole": whole, "help me": {CRISIS: danger}, "much?": {COST: 0.95}}
-    understood = understand(scores, Reading("whole", clauses=parts))
+    understood = understand(scores, Reading("whole", sentences=parts))
     assert understood.answered == [CRISIS]
     assert dict(understood.ranking)[CRISIS] == max(danger, whole.get(CRISIS, 0.0))
 
 
 def test_a_crisis_counts_though_the_other_parts_are_not_sure() -> None:
     scores = {"whole": {COST: 0.3}, "help me": {CRISIS: 0.9}, "what": {COST: 0.1}}
-    assert understand(scores, Reading("whole", phrases=("what", "help me"))).answered == [CRISIS]
+    assert understand(scores, Reading("whole", splits=(words("what", "help me"),))).answered == [CRISIS]
 
 
 # --------------------------------------------------------------------------- after another question
@@ -200,7 +211,7 @@ def test_no_score_leaves_its_scale() -> None:
 
 
 def test_two_questions_after_a_question_are_still_two() -> None:
-    reading = Reading("whole", clauses=("long?", "much?"), in_context=("before, whole",), context_topic=WORK)
+    reading = Reading("whole", splits=(clauses("long?", "much?"),), in_context=("before, whole",), context_topic=WORK)
     scores = {
         "whole": {COST: 0.5, DURATION: 0.5},
         "long?": {DURATION: 0.95},
@@ -220,11 +231,22 @@ def test_danger_in_a_sentence_that_asks_nothing_is_answered_alone() -> None:
     reading = Reading(
         "whole",
         sentences=("I want to die.", "How much?", "How long?"),
-        clauses=("How much?", "How long?"),
+        splits=(clauses("How much?", "How long?"),),
     )
     assert understand(scores, reading).answered == [CRISIS]
 
 
+def test_danger_below_the_reject_point_is_answered_all_the_same() -> None:
+    understood = understand({"whole": {CRISIS: DANGER_IN_WHOLE, COST: 0.45}}, Reading("whole"))
+    assert (understood.answered, dict(understood.ranking)[CRISIS]) == ([CRISIS], REJECT_BELOW)
+
+
+def test_danger_that_a_rule_has_found_denied_is_not_read_into_a_message() -> None:
+    scores = {"whole": {CRISIS: 0.49, COST: 0.6}}
+    assert understand(scores, Reading("whole")).answered == [CRISIS]
+    assert understand(scores, Reading("whole", denies_danger=True)).answered == [COST]
+
+
 def test_danger_in_the_message_as_a_whole_comes_before_its_parts() -> None:
     scores = {"whole": {CRISIS: DANGER_IN_WHOLE, COST: 0.6}, "a": {COST: 0.9}, "b": {DURATION: 0.9}}
-    assert understand(scores, Reading("whole", clauses=("a", "b"))).answered == [CRISIS]
+    assert understand(scores, Reading("whole", splits=(clauses("a", "b"),))).answered == [CRISIS]

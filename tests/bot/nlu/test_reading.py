@@ -3,7 +3,7 @@
 import pytest
 
 from bot.nlu.language_files import entities, spelling_rules
-from bot.nlu.reading import MOST_PARTS, Reader
+from bot.nlu.reading import MOST_PARTS, MOST_SPLITS, Reader, Split
 from bot.nlu.spelling import Normalizer, english_words, own_words
 
 STORY = (
@@ -126,6 +126,50 @@ def test_what_has_no_words_has_no_parts_and_names_nothing(reader: Reader, text: 
     assert len(reader.questions(doc)) <= 1
     assert reader.phrases(doc) == []
     assert reader.named(doc) == []
+
+
+# --------------------------------------------------------------------------- the ways to take a text apart
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "at_clauses"),
+    [
+        ("how long is it and does it hurt", ("how long is it", "does it hurt"), True),
+        ("I take lithium. Is that a problem?", ("I take lithium.", "Is that a problem?"), True),
+        (
+            "my mom takes blood thinners, is that ok and would somebody have to drive her",
+            ("my mom takes blood thinners, is that ok", "would somebody have to drive her"),
+            True,
+        ),
+        ("how does it compare with ect and with tms", ("how does it compare with ect", "with tms"), False),
+        ("price, parking, hours", ("price", "parking", "hours"), False),
+        ("price, parking, hours", ("price", "parking, hours"), False),
+    ],
+)
+def test_a_text_may_be_taken_apart(reader: Reader, text: str, parts: "tuple[str, ...]", at_clauses: bool) -> None:
+    assert (parts, at_clauses) in [(split.parts, split.at_clauses) for split in reader.splits(reader.read(text))]
+
+
+def test_what_only_tells_is_no_question(reader: Reader) -> None:
+    both, told = (
+        reader.splits(reader.read(text))[0]
+        for text in ("Is it safe? Does it hurt?", "I take lithium for years. Does it hurt?")
+    )
+    assert (both.each_asks, told.each_asks) == (True, False)
+
+
+def test_what_is_most_likely_two_questions_comes_first(reader: Reader) -> None:
+    first, *_rest = reader.splits(reader.read("I have PTSD, migraines. How long does it take and what does it cost?"))
+    assert first == Split(("How long does it take", "what does it cost?"), at_clauses=True, each_asks=True)
+
+
+@pytest.mark.parametrize("text", ["", "?", "hours", "how much is it", "is it safe? is it far? is it new? is it old?"])
+def test_one_question_or_too_many_are_not_taken_apart(reader: Reader, text: str) -> None:
+    assert reader.splits(reader.read(text)) == []
+
+
+def test_a_long_text_is_not_taken_apart_in_ever_more_ways(reader: Reader) -> None:
+    assert 0 < len(reader.splits(reader.read(STORY))) <= MOST_SPLITS
 
 
 # --------------------------------------------------------------------------- what is named

@@ -104,13 +104,13 @@ def test_a_message_is_read_in_ordinary_spelling(reader: SpacyReader, normalizer:
     (message,) = reader.process(normalizer.process([Message({"text": "howw lng is it n wats da price"})]))
     reading = reading_of(message)
     assert reading.text == "how long is it and what is the price"
-    assert list(reading.clauses) == ["how long is it", "what is the price"]
+    assert reading.splits[0].parts == ("how long is it", "what is the price")
     assert (list(reading.in_context), reading.context_topic) == ([], None)
 
 
 def test_without_a_normalizer_it_reads_what_was_written(reader: SpacyReader) -> None:
     (message,) = reader.process([Message({"text": "how long is it and what is the price of fibro"})])
-    assert len(reading_of(message).clauses) == 2
+    assert len(reading_of(message).splits[0].parts) == 2
     assert entities(message) == [("condition", "fibromyalgia", "fibro")]
 
 

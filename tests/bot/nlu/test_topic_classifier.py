@@ -21,7 +21,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from bot.nlu.normalizer import MessageNormalizer
 from bot.nlu.spacy_reader import SpacyReader
 from bot.nlu.topic_classifier import ARRAYS_FILE, DATA_FILE, GRAPH_FILE, TopicClassifier, TopicClassifierError
-from bot.nlu.topic_model import FOLDS, rescale, spread_over_folds
+from bot.nlu.topic_model import FOLDS, REJECTED_SHARE, WRONG_COSTS, reject_point, rescale, spread_over_folds
 
 PROJECT = Path(__file__).resolve().parents[3]
 RESOURCE = Resource("topics")
@@ -48,7 +48,7 @@ EXAMPLES = {
     ],
     "greet": ["hello", "hi there", "good morning", "hey"],
 }
-NONSENSE = ["zxqv plmk wrrt", "the cat painted the submarine purple", "%%%"]
+NONSENSE = ["blorf snizzle gwump", "the cat painted the submarine purple", "%%%"]
 
 
 def training_data(examples: dict[str, list[str]]) -> TrainingData:
@@ -216,7 +216,22 @@ def test_missing_weights_stop_training_and_loading(
 
 
 def test_the_cut_becomes_one_half_and_order_is_kept() -> None:
-    assert rescale(np.array([0.0, 0.1, 0.2, 0.6, 1.0]), 0.2).tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    raw = np.linspace(0, 1, 101)
+    scaled = rescale(raw, 0.2)
+    assert (scaled[0], scaled[10], scaled[20], scaled[100]) == pytest.approx((0, 0.25, 0.5, 1))
+    assert (np.diff(scaled) > 0).all()
+
+
+def test_the_cut_is_where_a_wrong_answer_begins_to_cost_more_than_a_right_one_gives() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.uniform(0, 1, 20_000)
+    is_wrong = rng.uniform(0, 1, 20_000) > scores  # at a score of 0.4, 40 % are right
+    assert reject_point(scores, is_wrong) == pytest.approx(WRONG_COSTS / (1 + WRONG_COSTS), abs=0.03)
+
+
+def test_some_are_rejected_even_where_nothing_is_wrong() -> None:
+    scores = np.linspace(0, 1, 101)
+    assert reject_point(scores, np.zeros(101, dtype=bool)) == pytest.approx(REJECTED_SHARE)
 
 
 def test_every_topic_is_spread_over_the_folds() -> None:
