@@ -1,18 +1,21 @@
 """The first net: rules over plain words. No network, no model, no state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import spacy
 from spacy.matcher import Matcher
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from frontdesk.safety.rules import Level, Person, Rule, RuleBook, TokenPattern, load_rules
 from frontdesk.safety.text import Words, sentences
 
 DANGERS = (Level.CRISIS, Level.EMERGENCY)
 _NEGATION_REACH = 4  # words before what is negated
-_OTHER_WORD = "other"  # stands for every word no rule names: nothing of a patient stays in spaCy's memory
+_IDIOM, _PAST, _PRESENT = "idiom", "past", "present"
+_OTHER_WORD = "\N{WHITE SQUARE}"  # stands for every word no rule names: nothing of a patient stays in spaCy's memory
 # Words of most sentences: nothing depends on them alone.
 _COMMON_WORDS = (
     "i me my you your he she it they we to a an the am is are was be do did have has had want going of in on for with "
@@ -42,7 +45,7 @@ class Finding:
     """What the rules say of a text."""
 
     alarm: Alarm | None = None
-    denies_danger: bool = False  # it speaks of danger, but only as denied, as long past, or in a turn of phrase
+    denies_danger: bool = False  # it speaks of danger, but only as denied or as long past
 
 
 class Guard:
@@ -57,20 +60,17 @@ class Guard:
         self._others = self._book.others
         self._words = Words(known, self._book.spellings, self._book.keywords)
         self._vocab = spacy.blank("en").vocab
-        # One matcher a rule, looked at only when a word is there without which the rule cannot apply.
-        self._matchers = [
-            (rule, _anchors(rule.patterns), self._matcher(rule.patterns), self._matcher(rule.unless))
-            for rule in self._book.rules
-        ]
-        self._idioms = self._matcher(self._book.idioms)
-        self._past = self._matcher(self._book.past)
-        self._present = self._matcher(self._book.present)
-
-    def _matcher(self, patterns: Sequence[Sequence[TokenPattern]]) -> Matcher:
-        matcher = Matcher(self._vocab)
-        if patterns:
-            matcher.add("", [list(pattern) for pattern in patterns])
-        return matcher
+        self._patterns = _Patterns(self._vocab)
+        self._unless: dict[str, _Patterns] = {}
+        for rule in self._book.rules:
+            self._patterns.add(rule.id, rule.patterns)
+            if rule.unless:
+                self._unless[rule.id] = _Patterns(self._vocab)
+                self._unless[rule.id].add(rule.id, rule.unless)
+        self._around = _Patterns(self._vocab)  # what counts for every rule
+        self._around.add(_IDIOM, self._book.idioms)
+        self._around.add(_PAST, self._book.past)
+        self._around.add(_PRESENT, self._book.present)
 
     def check(self, text: str, before: str | None = None) -> Finding:
         """Return what a text calls for, the gravest first.
@@ -93,18 +93,20 @@ class Guard:
 
     def _check(self, words: Sequence[str], from_word: int = 0) -> Finding:
         """Return what the words call for that end at or after one of them."""
-        present = set(words)
-        doc = Doc(self._vocab, words=[self._in_memory(word) for word in words])
-        spans = sentences(words)
         alarms, is_denied = self._unspaced(words[from_word:]), False
-        for rule, anchors, matcher, unless in self._matchers:
-            if anchors and anchors.isdisjoint(present):
-                continue
-            found = [(start, end) for _key, start, end in matcher(doc) if end > from_word]
-            if any(self._holds(rule, unless, start, end, doc, words, spans) for start, end in found):
-                alarms.append(rule)
-            elif found and rule.level in DANGERS:
-                is_denied = True
+        for first, last in sentences(words):  # no pattern reaches over the end of one
+            sentence = _Sentence(self._vocab, [self._in_memory(word) for word in words[first:last]])
+            around: list[tuple[str, int, int]] | None = None
+            for name, start, end in self._patterns.matches(sentence):
+                if first + end <= from_word:
+                    continue
+                rule = self._rules[name]
+                around = list(self._around.matches(sentence)) if around is None else around
+                meaning = self._meaning(rule, start, end, sentence, around)
+                if meaning is _Meaning.MEANT:
+                    alarms.append(rule)
+                elif meaning is _Meaning.DENIED and rule.level in DANGERS:
+                    is_denied = True
         order = list(Level)
         gravest = min(alarms, key=lambda rule: (order.index(rule.level), rule.person is Person.OTHER), default=None)
         if gravest is None:
@@ -114,28 +116,25 @@ class Guard:
     def _in_memory(self, word: str) -> str:
         return word if word in self._known else "7" if word.isdigit() else _OTHER_WORD
 
-    def _holds(
-        self,
-        rule: Rule,
-        unless: Matcher,
-        start: int,
-        end: int,
-        doc: Doc,
-        words: Sequence[str],
-        spans: Sequence[tuple[int, int]],
-    ) -> bool:
-        """Tell whether what matched is meant: not an idiom, not denied, not long ago."""
-        first, last = next(((a, b) for a, b in spans if a <= start < b), (start, end))
-        sentence = doc[first : max(last, end)]
-        if any(first + a < end and start < first + b for _key, a, b in self._idioms(sentence)):
-            return False
+    def _meaning(
+        self, rule: Rule, start: int, end: int, sentence: "_Sentence", around: Sequence[tuple[str, int, int]]
+    ) -> "_Meaning":
+        """Tell whether what matched in a sentence is meant: not an idiom, not denied, not long ago."""
+        if any(name == _IDIOM and a < end and start < b for name, a, b in around):
+            return _Meaning.SOMETHING_ELSE
         if not rule.even_if_negated:
-            reach = words[max(first, start - _NEGATION_REACH) : end]
-            if not self._book.negations.isdisjoint(reach):
-                return False
-        if len(unless) and unless(sentence):
-            return False
-        return rule.even_if_past or not self._past(sentence) or bool(self._present(sentence))
+            nearby = sentence.words[max(0, start - _NEGATION_REACH) : start]
+            if "," in nearby:  # "can't sleep, I want to die"
+                del nearby[: len(nearby) - nearby[::-1].index(",")]
+            if not self._book.negations.isdisjoint([*nearby, *sentence.words[start:end]]):
+                return _Meaning.DENIED
+        unless = self._unless.get(rule.id)
+        if unless is not None and any(True for _match in unless.matches(sentence)):
+            is_denial = not self._book.negations.isdisjoint(sentence.words)
+            return _Meaning.DENIED if is_denial else _Meaning.SOMETHING_ELSE
+        times = {name for name, _start, _end in around}
+        is_past = not rule.even_if_past and _PAST in times and _PRESENT not in times
+        return _Meaning.DENIED if is_past else _Meaning.MEANT
 
     def _unspaced(self, words: Sequence[str]) -> list[Rule]:
         """Return the rules whose sentence is written without spaces: "iwanttodie"."""
@@ -145,18 +144,67 @@ class Guard:
         ]
 
 
-def _anchors(patterns: Sequence[Sequence[TokenPattern]]) -> frozenset[str]:
-    """Return words of which one has to be there for any pattern to match; none if there is no telling."""
-    anchors: set[str] = set()
-    for pattern in patterns:
-        needed = [_words_of(token) for token in pattern if "OP" not in token]
-        rare = [words for words in needed if words and words.isdisjoint(_COMMON)] or [
-            words for words in needed if words
-        ]
-        if not rare:
-            return frozenset()
-        anchors |= min(rare, key=len)
-    return frozenset(anchors)
+class _Meaning(Enum):
+    """How something that matched is to be understood."""
+
+    MEANT = "meant"
+    DENIED = "denied, or long past"
+    SOMETHING_ELSE = "something else"
+
+
+class _Sentence:
+    """The words of a sentence, as a list and as spaCy's."""
+
+    def __init__(self, vocab: Vocab, words: list[str]) -> None:
+        self.words = words
+        self.doc = Doc(vocab, words=words)
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """One pattern: what it belongs to, what has to be there for it, how many words it reaches over, and itself."""
+
+    name: str
+    needed: tuple[frozenset[str], ...]
+    length: int
+    matcher: Matcher
+
+
+class _Patterns:
+    """Many patterns, one matcher each: of thousands, only those are tried whose words are all there."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        self._vocab = vocab
+        self._by_word: dict[str, list[_Pattern]] = {}
+
+    def add(self, name: str, patterns: Sequence[Sequence[TokenPattern]]) -> None:
+        """Add patterns under one name."""
+        for tokens in patterns:
+            matcher = Matcher(self._vocab)
+            matcher.add(name, [list(tokens)])
+            needed = _needed(tokens)
+            for word in _anchor(needed):
+                self._by_word.setdefault(word, []).append(_Pattern(name, needed, len(tokens), matcher))
+
+    def matches(self, sentence: _Sentence) -> Iterator[tuple[str, int, int]]:
+        """Yield the name, the first word and the word after the last of every match."""
+        for place, word in enumerate(sentence.words):
+            for pattern in self._by_word.get(word, ()):
+                first, last = max(0, place - pattern.length + 1), place + pattern.length
+                here = sentence.words[first:last]
+                if not any(words.isdisjoint(here) for words in pattern.needed):
+                    for _key, start, end in pattern.matcher(sentence.doc[first:last]):
+                        yield pattern.name, first + start, first + end
+
+
+def _needed(pattern: Sequence[TokenPattern]) -> tuple[frozenset[str], ...]:
+    """Return sets of words; one of each set has to be there for the pattern to match."""
+    return tuple(words for token in pattern if "OP" not in token and (words := _words_of(token)))
+
+
+def _anchor(needed: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Return the set by which a pattern is looked up: few words, and not those of most sentences."""
+    return min(needed, key=lambda words: (not words.isdisjoint(_COMMON), len(words)))
 
 
 def _words_of(token: TokenPattern) -> frozenset[str]:

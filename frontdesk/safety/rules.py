@@ -26,8 +26,8 @@ class Level(StrEnum):
 
     CRISIS = "crisis"
     EMERGENCY = "emergency"
-    MEDICAL_ADVICE = "medical_advice"
     DIVERSION = "diversion"
+    MEDICAL_ADVICE = "medical_advice"
 
 
 class Person(StrEnum):
@@ -100,7 +100,12 @@ def load_rules(folder: Path = FOLDER) -> RuleBook:
     """Read and compile every file; raise RuleError for what is missing, malformed or unknown."""
     reading = _read(folder / "reading.yml")
     lists = {name: _texts(folder / "reading.yml", reading, "lists", name) for name in _keys(reading, "lists")}
-    compiler = _Compiler(lists)
+    spellings = {
+        plain(str(wrong)): plain(str(right)).split()
+        for wrong, right in (reading.get("spellings") or {}).items()
+        if wrong != "__line__"
+    }
+    compiler = _Compiler(lists, spellings)
 
     def compiled(name: str) -> tuple[tuple[TokenPattern, ...], ...]:
         return _compiled(
@@ -113,11 +118,6 @@ def load_rules(folder: Path = FOLDER) -> RuleBook:
     twice = {rule.id for rule in rules if sum(other.id == rule.id for other in rules) > 1}
     if twice:
         raise RuleError(f"{folder / 'rules'}: these ids are there twice: {', '.join(sorted(twice))}.")
-    spellings = {
-        plain(str(wrong)): plain(str(right)).split()
-        for wrong, right in (reading.get("spellings") or {}).items()
-        if wrong != "__line__"
-    }
     return RuleBook(
         rules=tuple(rules),
         idioms=compiled("idioms"),
@@ -133,8 +133,9 @@ def load_rules(folder: Path = FOLDER) -> RuleBook:
 class _Compiler:
     """Turns "<want> to|2 (die|be dead)" into what spaCy's Matcher takes."""
 
-    def __init__(self, lists: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, lists: Mapping[str, Sequence[str]], spellings: Mapping[str, Sequence[str]]) -> None:
         self._lists = lists
+        self._spellings = spellings
 
     def compile(self, written: str) -> Iterator[tuple[TokenPattern, ...]]:
         """Yield the patterns that a line stands for; raise ValueError for what it does not."""
@@ -142,7 +143,10 @@ class _Compiler:
         if not pieces:
             raise ValueError("an empty pattern")
         for parts in product(*(self._alternatives(piece) for piece in pieces)):
-            yield tuple(token for part in parts for token in part)
+            pattern = tuple(token for part in parts for token in part)
+            if all("OP" in token for token in pattern):
+                raise ValueError("at least one word has to be needed")
+            yield pattern
 
     def _alternatives(self, piece: str) -> list[list[TokenPattern]]:
         gap = _GAP.fullmatch(piece)
@@ -159,14 +163,17 @@ class _Compiler:
             words += self._lists[named[1]] if named else [word]
         return self._one_of(words, optional)
 
-    @staticmethod
-    def _one_of(words: Sequence[str], optional: str) -> list[list[TokenPattern]]:
-        single = [plain(word) for word in words if " " not in word.strip()]
-        several = [plain(word).split() for word in words if " " in word.strip()]
+    def _one_of(self, words: Sequence[str], optional: str) -> list[list[TokenPattern]]:
+        # Other spellings are read as what they stand for, in rules as in texts.
+        phrases = [
+            [right for word in plain(written).split() for right in self._spellings.get(word, (word,))]
+            for written in words
+        ]
+        single = list(dict.fromkeys(phrase[0] for phrase in phrases if len(phrase) == 1))
         found: list[list[TokenPattern]] = []
         if single:
             found.append([{"LOWER": {"IN": single}, **({"OP": "?"} if optional else {})}])
-        found += [[{"LOWER": word} for word in phrase] for phrase in several]
+        found += [[{"LOWER": word} for word in phrase] for phrase in phrases if len(phrase) > 1]
         return [*found, []] if optional and not single else found
 
 

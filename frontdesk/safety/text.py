@@ -17,6 +17,7 @@ _LOOK_ALIKES = str.maketrans(
 )
 _LEET = {"0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "il"}
 _APOSTROPHES = dict.fromkeys(map(ord, "'\u2018\u2019\u02bc\u02b9`\u00b4"))
+_OVERDOSED = re.compile(r"\bod(?:['\u2018\u2019\u02bc`\u00b4]|e)d\b")  # without its apostrophe it is "odd"
 _MARKUP = re.compile(r"<[^<>]{0,200}>|&[a-z]{2,6};|\\[nrt]")
 _LETTER = r"[^\W\d_]"
 # Single letters with anything but letters between them: "d i e", "k.m.s", "s-u-i-c-i-d-e".
@@ -72,7 +73,7 @@ class Words:
 
     def _guesses(self, written: str) -> list[str]:
         guesses: list[str] = []
-        if _MIXED.search(written) and len(written) <= LONGEST_GUESS:
+        if _MIXED.search(written) and not written.isdigit() and len(written) <= LONGEST_GUESS:
             letters = [_LEET.get(character, character) for character in written]
             guesses += ["".join(choice) for choice in product(*letters)][:16]
             if "*" in written:
@@ -88,7 +89,8 @@ class Words:
 
 def plain(text: str) -> str:
     """Return the text in small Latin letters without accents, invisible characters, apostrophes and markup."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_LOOK_ALIKES).translate(_APOSTROPHES)
+    text = unicodedata.normalize("NFKC", text).casefold().translate(_LOOK_ALIKES)
+    text = _OVERDOSED.sub("overdosed", text).translate(_APOSTROPHES)
     text = _MARKUP.sub(" ", text)
     kept = []
     for character in unicodedata.normalize("NFKD", text):
