@@ -49,7 +49,7 @@ INTERRUPTIONS = TOPIC_GROUPS | {
 TALK = frozenset({"goodbye", "greet", "help", "how_are_you", "joke", "repeat", "thanks", "who_made_you"})
 WANTS_A_PERSON = "logistics/phone_contact"
 ALWAYS_FIRST = frozenset({"crisis"})
-SURE = 0.8
+SURE = 0.75
 LONG = 6
 _FREE_TEXT = ("full_name", "reason")
 

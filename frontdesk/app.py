@@ -26,7 +26,7 @@ from frontdesk.health import ActionServerProbe
 from frontdesk.limits import MessageLimit
 from frontdesk.metrics import REGISTRY
 from frontdesk.problems import Problem
-from frontdesk.safety.guard import Guard
+from frontdesk.safety.guard import shipped_guard
 from frontdesk.safety.replies import load_replies
 from frontdesk.settings import Settings
 from frontdesk.sms.api import make_sms
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.clinic = clinic
     app.state.database = database
     app.state.chat = ChatApi(
-        service=ChatService(database, rasa, Guard(), load_replies(clinic)),
+        service=ChatService(database, rasa, shipped_guard(), load_replies(clinic)),
         tokens=SessionTokens(settings.secret("session"), settings.session_hours),
         limit=MessageLimit(settings.chat_limit_per_minute, "chat"),
         clinic=clinic,

@@ -26,8 +26,8 @@ SPLIT_FROM = 0.5  # probability; lower, and more single questions get a second a
 SURE_WHOLE = 0.8
 # Whatever else is asked, only this is answered: when a sentence, or the message as a whole, is this likely about it.
 DANGER = "crisis/"
-DANGER_IN_SENTENCE = 0.5
-DANGER_IN_WHOLE = 0.4
+DANGER_IN_SENTENCE = 0.6
+DANGER_IN_WHOLE = 0.5
 
 # How a sure follow-up is understood (benchmarks/nlu/interpretation.py): how much the question before it counts, how
 # much likelier topics of the same group become, how much less likely what has no answer, and see `_with_context`.
@@ -79,19 +79,21 @@ class Interpreter:
         self._scores = scores
         self._groups = np.array([topic.partition("/")[0] for topic in topics])
         self._is_answer = np.array([is_answer(topic) for topic in topics])
+        self._is_danger = np.array([topic.startswith(DANGER) for topic in topics])
 
     def understand(self, reading: Reading) -> Understood:
         """Return what a message is about."""
         sentences = list(reading.sentences) if len(reading.sentences) > 1 else []
         context = list(reading.in_context[:1])  # the other only tells that something was swapped
-        whole, *others = self._scored([reading.text, *sentences, *context])
+        without = self._is_danger if reading.denies_danger else None
+        whole, *others = self._scored([reading.text, *sentences, *context], without)
         in_context = others[len(sentences) :]
         splits = reading.splits if float(whole.max()) < SURE_WHOLE else ()
         parts = list(dict.fromkeys(part for split in splits for part in split.parts))
         known = dict(zip(sentences, others))  # noqa: B905 # the context follows
         unknown = [part for part in parts if part not in known]
-        known.update(zip(unknown, self._scored(unknown)))  # noqa: B905 # of the same length
-        danger = None if reading.denies_danger else self._danger(whole, list(known.values()))
+        known.update(zip(unknown, self._scored(unknown, without)))  # noqa: B905 # of the same length
+        danger = self._danger(whole, list(known.values()))
         if danger is not None:
             rest = [entry for entry in self._ranked(whole) if entry[0] != danger[0]]
             return Understood(sorted([danger, *rest], key=lambda entry: -entry[1]), [danger[0]])
@@ -106,15 +108,18 @@ class Interpreter:
         merged = [*answered, *(entry for entry in ranking if entry[0] not in names)]
         return Understood(sorted(merged, key=lambda entry: -entry[1]), names)
 
-    def _scored(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the scores of each text, float, shape (n_texts, n_topics)."""
-        return np.asarray(self._scores(texts)) if texts else np.empty((0, len(self._topics)))
+    def _scored(self, texts: Sequence[str], without: Optional[np.ndarray]) -> np.ndarray:
+        """Return the scores of each text, float, shape (n_texts, n_topics); topics that are `without` have 0."""
+        if not texts:
+            return np.empty((0, len(self._topics)))
+        scores = np.asarray(self._scores(texts))
+        return scores if without is None else np.where(without, 0, scores)
 
     def _danger(self, whole: np.ndarray, others: Sequence[np.ndarray]) -> Optional[Tuple[str, float]]:
         """Return the crisis or emergency that the message, or something in it, is about, with how sure that is."""
         found: List[Tuple[str, float]] = []
         for index, topic in enumerate(self._topics):
-            if topic.startswith(DANGER):
+            if self._is_danger[index]:
                 in_whole = float(whole[index])
                 in_sentence = max((float(scores[index]) for scores in others), default=0.0)
                 if in_whole >= DANGER_IN_WHOLE or in_sentence >= DANGER_IN_SENTENCE:

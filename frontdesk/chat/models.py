@@ -57,6 +57,7 @@ class Message(Base):
     understood: Mapped[dict[str, Any] | None]
     # A crisis or an emergency was noticed in it.
     is_alarm: Mapped[bool] = mapped_column(default=False, server_default=sa.false(), index=True)
+    alarm_seen_by: Mapped[str | None] = mapped_column(sa.String(320))  # staff, by e-mail address
     # Of the assistant's messages: which message it replies to, and the message as the chat API gives it.
     reply_to: Mapped[str | None] = mapped_column(sa.String(32), index=True)
     content: Mapped[dict[str, Any] | None]

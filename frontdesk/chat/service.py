@@ -30,6 +30,7 @@ PAUSE_TEXT = "Pause"
 PAUSE_TOPIC = "crisis/suicidal_now"
 # What the transcript knows of an alarm (keys of what was understood).
 SAFETY, PAUSED = "safety", "paused"
+BEYOND = "beyond/"
 
 
 class EmptyMessage(Exception):
@@ -215,9 +216,11 @@ class ChatService:
                 MESSAGES.labels(channel.value, "unavailable").inc()
                 log.warning("rasa_unavailable", conversation=conversation_id, error=str(error))
                 raise AssistantUnavailable(conversation_id) from error
+            understood = dict(answer.get("understood") or {})
+            if any(topic.startswith(BEYOND) for topic in understood.get("topics") or []):
+                finding = Finding()  # that reply says itself who can help
             messages, alarm = self._made_safe(messages, finding, received, said.text, channel)
             MESSAGES.labels(channel.value, messages[0]["kind"]).inc()
-            understood = dict(answer.get("understood") or {})
             if alarm is not None:
                 understood |= {SAFETY: _as_json(alarm), PAUSED: True}
             stored = await run_in_threadpool(self._reply, received.message, messages, understood)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -125,6 +125,49 @@ def alarm_to_pause_for(session: Session, message: Message) -> str | None:
         .limit(1)
     )
     return alarmed.id if alarmed is not None and not (alarmed.understood or {}).get("paused", True) else None
+
+
+@dataclass(frozen=True)
+class OpenAlarm:
+    """A conversation in which danger was noticed and that nobody of the staff has seen."""
+
+    conversation_id: str
+    channel: str
+    level: str
+    at: datetime
+
+
+def open_alarms(session: Session) -> list[OpenAlarm]:
+    """Return the conversations with danger that nobody has seen, each with its latest alarm, the newest first."""
+    rows = session.execute(
+        sa.select(Message, Conversation.channel)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Message.is_alarm, Message.alarm_seen_by.is_(None))
+        .order_by(Message.created_at.desc())
+    )
+    found: dict[str, OpenAlarm] = {}
+    for message, channel in rows:
+        level = (message.understood or {}).get("safety", {}).get("level", "crisis")
+        found.setdefault(
+            message.conversation_id, OpenAlarm(message.conversation_id, channel, level, message.created_at)
+        )
+    return list(found.values())
+
+
+def has_alarm(session: Session, conversation_id: str) -> bool:
+    """Tell whether danger was ever noticed in a conversation."""
+    return bool(
+        session.scalar(sa.select(sa.func.count()).where(Message.conversation_id == conversation_id, Message.is_alarm))
+    )
+
+
+def note_seen(session: Session, conversation_id: str, seen_by: str) -> None:
+    """Note who has seen the alarms of a conversation so far."""
+    session.execute(
+        sa.update(Message)
+        .where(Message.conversation_id == conversation_id, Message.is_alarm, Message.alarm_seen_by.is_(None))
+        .values(alarm_seen_by=seen_by)
+    )
 
 
 def replies_to(session: Session, message_id: str) -> Sequence[Message]:

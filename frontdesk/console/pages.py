@@ -82,6 +82,14 @@ def lead_id_of(lead_id: str) -> str:
 LeadIdDep = Annotated[str, Depends(lead_id_of)]
 
 
+def conversation_id_of(conversation_id: str) -> str:
+    """Return the id in an address; raise PageRefused 404 for what cannot be one."""
+    return lead_id_of(conversation_id)
+
+
+ConversationIdDep = Annotated[str, Depends(conversation_id_of)]
+
+
 @open_pages.get("/staff/static/{name}")
 async def static_file(request: Request, name: str) -> Response:
     """Return the style sheet or the icon. Errors: 404."""
@@ -150,10 +158,12 @@ def list_leads(request: Request, console: ConsoleDep) -> Response:
         page = min(int(number), max(1, -(-total // PAGE_SIZE)))
         first = (page - 1) * PAGE_SIZE
         leads = repository.newest(session, status, limit=PAGE_SIZE, offset=first)
+        alarms = store.open_alarms(session)
     return render(
         request,
         "leads.html",
         leads=leads,
+        alarms=alarms,
         counts=counts,
         status=status,
         page=page,
@@ -210,6 +220,33 @@ def add_note(request: Request, console: ConsoleDep, lead_id: LeadIdDep, staff: S
     except repository.LeadNotFound as not_there:
         raise not_found() from not_there
     return RedirectResponse(f"/staff/leads/{lead_id}#notes", status_code=303)
+
+
+@staff_pages.get("/staff/conversations/{conversation_id}")
+def show_conversation(request: Request, console: ConsoleDep, conversation_id: ConversationIdDep) -> Response:
+    """Show what was said in a conversation in which danger was noticed. Errors: 404."""
+    with console.database.session() as session:
+        if not store.has_alarm(session, conversation_id):
+            raise not_found()
+        transcript = list(store.transcript(session, conversation_id))
+    return render(
+        request,
+        "conversation.html",
+        conversation_id=conversation_id,
+        transcript=transcript,
+        is_open=any(message.is_alarm and message.alarm_seen_by is None for message in transcript),
+    )
+
+
+@staff_pages.post("/staff/conversations/{conversation_id}/seen")
+def alarm_seen(console: ConsoleDep, conversation_id: ConversationIdDep, staff: SignedInDep) -> Response:
+    """Note who has seen the alarms of a conversation. Errors: 404."""
+    with console.database.session() as session:
+        if not store.has_alarm(session, conversation_id):
+            raise not_found()
+        store.note_seen(session, conversation_id, staff.email)
+    log.info("alarm_seen", conversation=conversation_id, staff_id=staff.staff_id)
+    return RedirectResponse(HOME, status_code=303)
 
 
 @staff_pages.api_route("/staff/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import spacy
 from spacy.matcher import Matcher
@@ -48,6 +49,12 @@ class Finding:
     denies_danger: bool = False  # it speaks of danger, but only as denied or as long past
 
 
+@cache
+def shipped_guard() -> "Guard":
+    """Return a guard with the rules of `data/safety/`: it has no state, so that one is enough for a process."""
+    return Guard()
+
+
 class Guard:
     """Reads every text that comes in, of every channel, before anything else."""
 
@@ -74,6 +81,8 @@ class Guard:
 
     def check(self, text: str, before: str | None = None) -> Finding:
         """Return what a text calls for, the gravest first.
+
+        Where no rule sees danger, it says whether the text itself speaks of none: denied, or long past.
 
         Args:
             text: what came in, as it was typed.
@@ -110,8 +119,24 @@ class Guard:
         order = list(Level)
         gravest = min(alarms, key=lambda rule: (order.index(rule.level), rule.person is Person.OTHER), default=None)
         if gravest is None:
-            return Finding(denies_danger=is_denied)
+            return Finding(denies_danger=is_denied or self._is_denied(words) or self._is_past(words))
         return Finding(Alarm(gravest.level, gravest.person, gravest.language, gravest.id))
+
+    def _is_denied(self, words: Sequence[str]) -> bool:
+        """Whether a word of danger follows shortly after a negation: "nobody overdosed"."""
+        return any(
+            word in self._book.dangers
+            and not self._book.negations.isdisjoint(words[max(0, place - _NEGATION_REACH) : place])
+            for place, word in enumerate(words)
+        )
+
+    def _is_past(self, words: Sequence[str]) -> bool:
+        """Whether something is told of long ago, and nothing of now."""
+        times: set[str] = set()
+        for first, last in sentences(words):
+            sentence = _Sentence(self._vocab, [self._in_memory(word) for word in words[first:last]])
+            times.update(name for name, _start, _end in self._around.matches(sentence))
+        return _PAST in times and _PRESENT not in times
 
     def _in_memory(self, word: str) -> str:
         return word if word in self._known else "7" if word.isdigit() else _OTHER_WORD

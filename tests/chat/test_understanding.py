@@ -102,7 +102,7 @@ def test_two_questions_in_one_message_get_both_answers(visitor: Visitor, text: s
     ],
 )
 def test_one_question_with_an_and_or_an_or_gets_one_answer(visitor: Visitor, text: str) -> None:
-    (answer,) = visitor.say(text)
+    answer = visitor.say(text)[0]  # what only the care team can say may follow
     assert len(answer["topics"]) == 1
 
 
@@ -163,7 +163,7 @@ def test_nonsense_gets_a_way_on_and_no_answer(visitor: Visitor, text: str) -> No
     ids=["capitals", "no spaces", "misspelled", "one word", "a story of 300 words", "spaces"],
 )
 def test_however_it_is_written(visitor: Visitor, text: str, topic: str) -> None:
-    (answer,) = visitor.say(text)
+    answer = visitor.say(text)[0]
     assert answer.get("topics") == [topic]
 
 

@@ -17,7 +17,7 @@ from httpx import Response
 
 from frontdesk.app import create_app
 from frontdesk.chat import store
-from frontdesk.chat.models import Channel
+from frontdesk.chat.models import Channel, Message
 from frontdesk.clinic import load_clinic
 from frontdesk.console import accounts, pages
 from frontdesk.console.models import Role, Staff, StaffSession
@@ -326,7 +326,7 @@ def test_a_new_password_ends_the_sign_ins_made_with_the_old_one(staff: TestClien
 
 def staff_routes() -> list[tuple[str, str]]:
     """Every method and address of the console that is for people who are signed in."""
-    filled = {"lead_id": NOWHERE, "rest": "anything/else"}
+    filled = {"lead_id": NOWHERE, "conversation_id": NOWHERE, "rest": "anything/else"}
     return [
         (method, re.sub(r"{(\w+)(:\w+)?}", lambda name: filled[name.group(1)], route.path))
         for route in pages.staff_pages.routes
@@ -697,3 +697,30 @@ def test_the_hint_is_given_until_there_is_an_account(client: TestClient, databas
 def test_made_passwords_are_long_and_differ() -> None:
     made = {accounts.random_password() for _ in range(50)}
     assert len(made) == 50 and all(re.fullmatch(r"[a-z2-9]{5}(-[a-z2-9]{5}){3}", one) for one in made)
+
+
+# --------------------------------------------------------------------------- danger
+
+
+def test_a_crisis_stands_above_the_requests_until_somebody_has_seen_it(staff: TestClient, database: Database) -> None:
+    answered = staff.post("/api/chat", json={"text": "I want to kill myself"})
+    assert answered.json()["messages"][0]["level"] == "crisis"
+    page = staff.get("/staff").text
+    assert page.index("Somebody may be in danger") < page.index("Requests for an appointment")
+    assert "kill" not in page
+    (address,) = set(re.findall(r"/staff/conversations/[0-9a-f]{32}", page))
+    conversation = staff.get(address).text
+    assert "I want to kill myself" in conversation
+    assert "988" in conversation
+    assert send(staff, f"{address}/seen", csrf=csrf_of(staff, address)).status_code == 303
+    assert "Somebody may be in danger" not in staff.get("/staff").text
+    assert "I have seen it" not in staff.get(address).text
+    with database.session() as session:
+        (alarmed,) = session.scalars(sa.select(Message).where(Message.is_alarm))
+        assert alarmed.alarm_seen_by == EMAIL
+
+
+def test_a_conversation_without_danger_has_no_page(staff: TestClient) -> None:
+    staff.post("/api/chat", json={"text": "hello"})
+    assert staff.get(f"/staff/conversations/{'0' * 32}").status_code == 404
+    assert staff.get("/staff/conversations/nothing").status_code == 404

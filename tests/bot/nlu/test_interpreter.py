@@ -242,7 +242,7 @@ def test_danger_below_the_reject_point_is_answered_all_the_same() -> None:
 
 
 def test_danger_that_a_rule_has_found_denied_is_not_read_into_a_message() -> None:
-    scores = {"whole": {CRISIS: 0.49, COST: 0.6}}
+    scores = {"whole": {CRISIS: 0.9, COST: 0.6}}
     assert understand(scores, Reading("whole")).answered == [CRISIS]
     assert understand(scores, Reading("whole", denies_danger=True)).answered == [COST]
 
