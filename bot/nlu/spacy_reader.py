@@ -20,8 +20,9 @@ from rasa.shared.nlu.constants import (
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from bot.nlu import follow_up, language_files
+from bot.nlu import choices, follow_up, language_files
 from bot.nlu import reading as reading_module
+from bot.nlu.choices import choose
 from bot.nlu.fingerprint import fingerprint
 from bot.nlu.interpreter import Reading
 from bot.nlu.language_files import LanguageFileError
@@ -34,6 +35,7 @@ STORY_WORDS = 120
 TOLD_LAST = 50
 
 DATA_FILE = "entities.json"
+_ANYTHING = ("one", "another", "a third")
 READING = "reading"
 
 
@@ -67,7 +69,7 @@ class SpacyReader(GraphComponent, EntityExtractorMixin):
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
         """Train again when the lists or the way of reading change."""
-        return fingerprint(__file__, reading_module, follow_up, language_files, language_files.ENTITIES_FILE)
+        return fingerprint(__file__, choices, reading_module, follow_up, language_files, language_files.ENTITIES_FILE)
 
     @classmethod
     def create(
@@ -140,7 +142,7 @@ class SpacyReader(GraphComponent, EntityExtractorMixin):
         message.set(ENTITIES, message.get(ENTITIES, []) + self.add_extractor_name(entities), add_to_output=True)
         before = context_spelled_out(message)
         readings: List[str] = []
-        if before:
+        if before and choose(spelled.text, _ANYTHING) is None:  # "the second one" is not about the question before it
             readings = follow_up.in_context(spelled.text, named, before, reader.named(reader.read(before)))
         message.set(
             READING,
