@@ -175,8 +175,8 @@ class ChatService:
             received = await run_in_threadpool(self._receive, conversation_id, kept, client_id)
             if received.replies is not None:
                 return Reply(conversation_id, received.replies)
-            understood = {SAFETY: _as_json(alarm), PAUSED: False}
-            return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, [message], understood))
+            noticed = _noticed(alarm, paused=False)
+            return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, [message], noticed))
 
     def _lock(self, conversation_id: str) -> asyncio.Lock:
         return self._turns.setdefault(conversation_id, asyncio.Lock())
@@ -199,10 +199,8 @@ class ChatService:
             own = self._own_reply(finding, received, said.text if typed else None, channel)
             if own is not None:
                 MESSAGES.labels(channel.value, own[0]["kind"]).inc()
-                understood = (
-                    {SAFETY: _as_json(finding.alarm), PAUSED: not finding.alarm.is_danger} if finding.alarm else None
-                )
-                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, own, understood))
+                noticed = _noticed(finding.alarm, paused=False) if finding.alarm else None
+                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, own, noticed))
             try:
                 with REPLY_SECONDS.labels(channel.value).time():
                     if received.pause_due:
@@ -216,13 +214,13 @@ class ChatService:
                 MESSAGES.labels(channel.value, "unavailable").inc()
                 log.warning("rasa_unavailable", conversation=conversation_id, error=str(error))
                 raise AssistantUnavailable(conversation_id) from error
-            understood = dict(answer.get("understood") or {})
+            understood: dict[str, Any] = dict(answer.get("understood") or {})
             if any(topic.startswith(BEYOND) for topic in understood.get("topics") or []):
                 finding = Finding()  # that reply says itself who can help
             messages, alarm = self._made_safe(messages, finding, received, said.text, channel)
             MESSAGES.labels(channel.value, messages[0]["kind"]).inc()
             if alarm is not None:
-                understood |= {SAFETY: _as_json(alarm), PAUSED: True}
+                understood |= _noticed(alarm, paused=True)
             stored = await run_in_threadpool(self._reply, received.message, messages, understood)
             return Reply(conversation_id, stored)
 
@@ -314,8 +312,10 @@ class ChatService:
             store.forget(session, conversation_id)
 
 
-def _as_json(alarm: Alarm) -> dict[str, Any]:
-    return {"level": alarm.level.value, "person": alarm.person.value, "rule": alarm.rule}
+def _noticed(alarm: Alarm, *, paused: bool) -> dict[str, Any]:
+    """Return what the transcript keeps of an alarm, and whether Rasa knows of it as far as it has to."""
+    what = {"level": alarm.level.value, "person": alarm.person.value, "rule": alarm.rule}
+    return {SAFETY: what, PAUSED: paused or not alarm.is_danger}
 
 
 def _public(message: Message) -> dict[str, Any]:
