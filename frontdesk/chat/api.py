@@ -91,9 +91,14 @@ async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
     """
     message = InboundMessage.parse(await _body(request))
     alarm = chat.service.alarm_in(message.text) if message.text is not None else None
+    try:
+        _count(chat, request)
+    except Problem:
+        if alarm is None:
+            raise
+        return await _help(chat, alarm, message, keep=False)
     if alarm is not None:
         return await _help(chat, alarm, message)
-    _count(chat, request)
     if message.text is not None:
         _check_length(message.text)
     if message.token is not None:
@@ -157,8 +162,8 @@ def unavailable(clinic: Clinic, token: str | None = None, *, kept: bool = False)
     )
 
 
-async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage) -> JSONResponse:
-    """Answer danger in the conversation it belongs to, else in a new one, else in none."""
+async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage, *, keep: bool = True) -> JSONResponse:
+    """Answer danger in the conversation it belongs to, else in a new one, else, or unless `keep`, in none."""
 
     async def open_conversation() -> str:
         try:
@@ -168,7 +173,8 @@ async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage) -> JSONRes
             return await chat.service.start(Channel.WIDGET)
         return conversation_id
 
-    reply = await chat.service.help(alarm, Channel.WIDGET, message.text or "", open_conversation, message.client_id)
+    said = message.text or ""
+    reply = await chat.service.help(alarm, Channel.WIDGET, said, open_conversation, message.client_id, keep=keep)
     token = chat.tokens.issue(reply.conversation_id) if reply.conversation_id else message.token
     return JSONResponse({"session": token, "messages": reply.messages})
 

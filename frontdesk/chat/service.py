@@ -148,10 +148,14 @@ class ChatService:
         text: str,
         open_conversation: Callable[[], Awaitable[str]],
         client_id: str | None = None,
+        *,
+        keep: bool = True,
     ) -> Reply:
-        """Answer a crisis or an emergency, whatever else works. Of a long text the end is kept."""
+        """Answer a crisis or an emergency, whatever else works. Of a long text the end is kept, if `keep`."""
         message = self._replies.reply(alarm, channel)
         MESSAGES.labels(channel.value, message["kind"]).inc()
+        if not keep:
+            return Reply(None, [public(message, "")])
         noting = asyncio.create_task(self._note(alarm, message, text, open_conversation, client_id))
         await asyncio.wait({noting}, timeout=LONGEST_NOTE_SECONDS)
         if noting.done() and not noting.cancelled() and noting.exception() is None:
