@@ -104,7 +104,7 @@ class ChoiceClassifier(GraphComponent, IntentClassifier):
             }
             if max(ranked.values(), default=0.0) >= self._offer_above:
                 # The others may be less sure: the best is what makes it worth asking.
-                near = [topic for topic, sure in ranked.items() if sure >= self._offer_above / 2]
+                near = [topic for topic, sure in ranked.items() if sure >= self._offer_above / 4]
                 message.set(OFFERED, near[:MOST_OFFERED], add_to_output=True)
 
 

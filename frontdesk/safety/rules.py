@@ -184,9 +184,10 @@ def _rules(path: Path, content: Mapping[str, Any], compiler: _Compiler) -> Itera
         level, person = Level(str(content.get("level"))), Person(str(content.get("person")))
     except ValueError as error:
         raise RuleError(f"{path}:{_line(content)}: `level` or `person` is missing or unknown ({error}).") from error
-    rules = content.get("rules")
+    # Not `rules`: Rasa takes every file below data/ with that key for its own.
+    rules = content.get("watch_for")
     if not isinstance(rules, list) or not rules:
-        raise RuleError(f"{path}:{_line(content)}: `rules` has to be a list of rules.")
+        raise RuleError(f"{path}:{_line(content)}: `watch_for` has to be a list of rules.")
     for entry in rules:
         if not isinstance(entry, dict):
             raise RuleError(f"{path}:{_line(content)}: {entry!r} is not a rule.")

@@ -22,6 +22,7 @@ VAGUE = (
     "how many", "does insurance pay", "is it long or dear", "how high", "price or pain", "minutes dollars",
     "fibro trauma", "how much feeling", "the chair or the price", "an hour of what", "pay for an hour",
     "seeing a price", "how many dollars an hour", "is it worth an hour", "expensive minutes",
+    "long or money", "is it chair or long", "is it long or chair", "is it awake or float", "hour money",
 )  # fmt: skip
 
 

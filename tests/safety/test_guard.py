@@ -129,7 +129,7 @@ def test_nothing_a_patient_writes_stays_in_memory(guard: Guard) -> None:
 RULES = """\
 level: crisis
 person: self
-rules:
+watch_for:
   - id: one
     why: Because.
     patterns: [i want to die]

@@ -61,7 +61,7 @@ def process(classifier: ChoiceClassifier, message: Message) -> "dict[str, Any]":
 
 
 def test_what_is_nearly_sure_is_offered_the_best_first(classifier: ChoiceClassifier, in_context: InContext) -> None:
-    result = process(classifier, unsure("how many", (COST, 0.45), (DURATION, 0.3), (WORK, LIMIT / 2 - 0.01)))
+    result = process(classifier, unsure("how many", (COST, 0.45), (DURATION, 0.3), (WORK, LIMIT / 4 - 0.01)))
     assert result["offered"] == [COST, DURATION]
     assert result["topics"] == []
     assert result["intent"]["name"] == "nlu_fallback"
