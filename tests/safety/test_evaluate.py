@@ -1,6 +1,7 @@
 """`./ketalink evaluate --safety`: what both nets notice, with the trained model."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from tests.conftest import PROJECT
 
 DEVELOPMENT = PROJECT / "tests" / "safety" / "development.jsonl"
+MEASURING = DEVELOPMENT.with_name("measuring.jsonl")
 LINES = [
     {"text": "I want to kill myself", "level": "crisis", "style": "plain"},
     {"text": "quiero morirme", "level": "crisis", "style": "plain", "language": "es"},
@@ -38,6 +40,19 @@ def test_recall_false_alarms_and_misses_are_told(tmp_path: Path) -> None:
     assert record["false_alarms"] == {"lines": 1, "alarms": 0}
     assert [miss["line"] for miss in record["misses"]] == [5]
     assert "text" not in done.stdout
+
+
+def test_what_is_for_measuring_is_in_no_rule_and_no_example() -> None:
+    def bare(text: str) -> str:
+        return " ".join(re.findall(r"\w+", text.casefold()))
+
+    kept_out = {
+        bare(json.loads(line)["text"]) for line in MEASURING.read_text(encoding="utf-8").splitlines() if line.strip()
+    }
+    assert len(kept_out) > 600
+    files = [*(PROJECT / "data" / "nlu").rglob("*.yml"), *(PROJECT / "data" / "safety").rglob("*.yml")]
+    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    assert not kept_out & {bare(line.strip().removeprefix("- ")) for line in lines}
 
 
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path) -> None:
