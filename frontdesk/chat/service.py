@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_MESSAGE = 2_000
 # A reply to a crisis waits no longer for the database.
-LONGEST_NOTE_SECONDS = 0.5
+LONGEST_NOTE_SECONDS = 0.8
 # What Rasa gets in place of a patient's cry for help, so that it pauses an open form: see data/rules/safety.yml.
 PAUSE_TEXT = "Pause"
 PAUSE_TOPIC = "crisis/suicidal_now"

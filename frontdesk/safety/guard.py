@@ -14,6 +14,7 @@ from frontdesk.safety.rules import Level, Person, Rule, RuleBook, TokenPattern, 
 from frontdesk.safety.text import Words, sentences
 
 DANGERS = (Level.CRISIS, Level.EMERGENCY)
+_LONGEST_BEGINNING = 6  # words of a sentence that goes on in the next message
 _NEGATION_REACH = 4  # words before what is negated
 _IDIOM, _PAST, _PRESENT = "idiom", "past", "present"
 _OTHER_WORD = "\N{WHITE SQUARE}"  # stands for every word no rule names: nothing of a patient stays in spaCy's memory
@@ -92,8 +93,10 @@ class Guard:
         finding = self._check(words)
         if finding.alarm is None and before:
             earlier = self._words.read(before)
-            across = self._check([*earlier, *words], from_word=len(earlier))
-            return across if across.alarm else finding
+            # What ends with a mark, or is long, is a sentence of its own.
+            if len(earlier) <= _LONGEST_BEGINNING and sentences(earlier[-1:]):
+                across = self._check([*earlier, *words], from_word=len(earlier))
+                return across if across.alarm and across.alarm.is_danger else finding
         return finding
 
     def person_in(self, text: str) -> Person:

@@ -383,7 +383,7 @@ def test_a_model_that_ends_while_it_is_asked_is_told_of(bench: Bench) -> None:
         said(DURATION) | {"band": "certain"},
         said(DURATION) | {"confidence": None},
         said(DURATION) | {"topics": DURATION},
-        said(DURATION, PRICE, HOURS),
+        said(DURATION, PRICE, HOURS, "after/work"),
         said(DURATION) | {"ranking": [DURATION]},
     ],
 )

@@ -77,6 +77,8 @@ def test_a_cry_for_help_in_two_messages_is_one(guard: Guard) -> None:
     assert guard.check("die").alarm is None
     assert level(guard.check("die", before="i want to")) == "crisis"
     assert guard.check("know the price", before="i want to").alarm is None
+    for before in ("how long does an infusion take", "how long is it?", "i want to know."):
+        assert guard.check("who drives me home", before=before).alarm is None
 
 
 @pytest.mark.parametrize(
