@@ -25,7 +25,6 @@ class SafetyReplies:
     """Every safety reply there is, in the clinic's name."""
 
     texts: dict[tuple[str, ...], str]
-    links: dict[str, list[dict[str, str]]]
     acknowledgements: frozenset[str]
 
     def reply(self, alarm: Alarm, channel: Channel) -> dict[str, Any]:
@@ -44,8 +43,7 @@ class SafetyReplies:
         return " ".join(_WORDS.findall(plain(text))) in self.acknowledgements | {""}
 
     def _message(self, level: Level, text: str) -> dict[str, Any]:
-        links = self.links.get(level.value, [])
-        return {"kind": "safety", "level": level.value, "text": text, "links": links, "buttons": []}
+        return {"kind": "safety", "level": level.value, "text": text, "buttons": []}
 
 
 def load_replies(clinic: Clinic, folder: Path = FOLDER) -> SafetyReplies:
@@ -67,12 +65,11 @@ def load_replies(clinic: Clinic, folder: Path = FOLDER) -> SafetyReplies:
                 value = value[name]
             texts[(*names, wording)] = " ".join(str(value).format(**facts).split())
         acknowledged = frozenset(" ".join(_WORDS.findall(plain(text))) for text in content["acknowledgements"])
-        links = {level: [dict(link) for link in some] for level, some in content["links"].items()}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RuleError(f"{path} cannot be read: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RuleError(f"{path} lacks something, or fills in something unknown: {error!r}.") from error
-    return SafetyReplies(texts, links, acknowledged)
+    return SafetyReplies(texts, acknowledged)
 
 
 def _wording(channel: Channel) -> str:
