@@ -12,11 +12,12 @@ from rasa_sdk.forms import FormValidationAction
 from rasa_sdk.interfaces import Tracker
 from rasa_sdk.types import DomainDict
 
-from actions.fields.email import read_email
-from actions.fields.name import read_name
-from actions.fields.patient_type import read_patient_type
-from actions.fields.phone import read_phone
-from actions.fields.reading import (
+from actions.review import CONFIRMED, field_to_change
+from frontdesk.fields.email import read_email
+from frontdesk.fields.name import read_name
+from frontdesk.fields.patient_type import read_patient_type
+from frontdesk.fields.phone import read_phone
+from frontdesk.fields.reading import (
     Accepted,
     NotAnAnswer,
     Reading,
@@ -28,9 +29,8 @@ from actions.fields.reading import (
     looks_like_question,
     words,
 )
-from actions.fields.reason import read_reason
-from actions.fields.when import read_preferred_time
-from actions.review import CONFIRMED, field_to_change
+from frontdesk.fields.reason import read_reason
+from frontdesk.fields.when import read_preferred_time
 
 FORM = "appointment_form"
 FIELDS = ("full_name", "phone", "email", "patient_type", "reason", "preferred_time", "consent", "review")

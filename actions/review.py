@@ -10,7 +10,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.interfaces import Action, Tracker
 from rasa_sdk.types import DomainDict
 
-from actions.fields.reading import is_no, is_yes, looks_like_question, words
+from frontdesk.fields.reading import is_no, is_yes, looks_like_question, words
 
 CONFIRMED = "confirmed"
 MOST_WORDS_OF_A_CHANGE = 10

@@ -19,11 +19,11 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.interfaces import Tracker
 from starlette.testclient import TestClient
 
-from actions.fields.when import NO_PREFERENCE
 from actions.form import ALWAYS_FIRST, FIELDS, INTERRUPTIONS, RUN_SLOTS, ValidateAppointmentForm
 from actions.review import CONFIRMED
 from actions.server import create_app
 from frontdesk.db import Database
+from frontdesk.fields.when import NO_PREFERENCE
 from frontdesk.leads.models import Lead
 from frontdesk.leads.repository import as_record
 from frontdesk.settings import Settings

@@ -3,7 +3,7 @@
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
-from actions.fields.reading import Accepted, NotAnAnswer, Reading, Refused, tidy
+from frontdesk.fields.reading import Accepted, NotAnAnswer, Reading, Refused, tidy
 
 DEFAULT_REGION = "US"
 FEWEST_DIGITS = 5

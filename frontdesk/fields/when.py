@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from actions.fields.days import (
+from frontdesk.fields.days import (
     EXCLUDES,
     MONTH_NAME,
     PAST,
@@ -12,7 +12,7 @@ from actions.fields.days import (
     names_a_weekday,
     read_date,
 )
-from actions.fields.reading import (
+from frontdesk.fields.reading import (
     Accepted,
     NotAnAnswer,
     Reading,

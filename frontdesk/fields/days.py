@@ -7,7 +7,7 @@ A date library guesses where people are vague. What is excluded ("any day but Mo
 import re
 from datetime import date, timedelta
 
-from actions.fields.reading import any_of
+from frontdesk.fields.reading import any_of
 
 # A day without a year that was this recently is taken for a slip, not for a day next year.
 RECENT = timedelta(days=90)

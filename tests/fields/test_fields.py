@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from actions.fields.email import read_email
-from actions.fields.name import LONGEST_NAME, read_name
-from actions.fields.patient_type import read_patient_type
-from actions.fields.phone import read_phone
-from actions.fields.reading import (
+from frontdesk.fields.email import read_email
+from frontdesk.fields.name import LONGEST_NAME, read_name
+from frontdesk.fields.patient_type import read_patient_type
+from frontdesk.fields.phone import read_phone
+from frontdesk.fields.reading import (
     Accepted,
     NotAnAnswer,
     Refused,
@@ -20,8 +20,8 @@ from actions.fields.reading import (
     is_yes,
     looks_like_question,
 )
-from actions.fields.reason import LONGEST_REASON, read_reason
-from actions.fields.when import LONGEST, NO_PREFERENCE, read_preferred_time
+from frontdesk.fields.reason import LONGEST_REASON, read_reason
+from frontdesk.fields.when import LONGEST, NO_PREFERENCE, read_preferred_time
 
 TODAY = date(2026, 11, 22)  # a Sunday
 

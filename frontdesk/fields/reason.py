@@ -1,6 +1,6 @@
 """The reason, in the person's own words; it may be skipped."""
 
-from actions.fields.reading import (
+from frontdesk.fields.reading import (
     SKIPPED,
     Accepted,
     NotAnAnswer,

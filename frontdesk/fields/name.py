@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from actions.fields.reading import (
+from frontdesk.fields.reading import (
     Accepted,
     NotAnAnswer,
     Reading,

@@ -2,7 +2,7 @@
 
 import re
 
-from actions.fields.reading import (
+from frontdesk.fields.reading import (
     SKIPPED,
     Accepted,
     NotAnAnswer,

@@ -4,7 +4,7 @@ import re
 
 from email_validator import EmailNotValidError, validate_email
 
-from actions.fields.reading import (
+from frontdesk.fields.reading import (
     SKIPPED,
     Accepted,
     NotAnAnswer,
