@@ -10,6 +10,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.interfaces import Action, Tracker
 from rasa_sdk.types import DomainDict
 
+from actions.run import About
 from frontdesk.fields.reading import is_no, is_yes, looks_like_question, words
 
 CONFIRMED = "confirmed"
@@ -49,18 +50,45 @@ def wants_change(text: str) -> bool:
     return not looks_like_question(text) and (is_no(text) or _CHANGE.search(text) is not None)
 
 
+def readable(name: str, value: Any) -> str:
+    """Return a field as somebody is told that it was understood: "phone (516) 555-0142"."""
+    shown = {
+        "full_name": lambda: f"name {value}",
+        "phone": lambda: f"phone {_readable_phone(value)}",
+        "email": lambda: f"email {value}",
+        "patient_type": lambda: _PATIENT_TYPES.get(value, ""),
+        "reason": lambda: f"reason: {value}",
+        "preferred_time": lambda: f"time: {_readable_time(value)}",
+    }
+    return plain(shown[name]()) if name in shown else ""
+
+
+def plain(text: str) -> str:
+    """Return a text without what Rasa's interpolation would take for a placeholder it has left over ("0[")."""
+    return text.replace("[", "(").replace("]", ")")
+
+
 def summary(slots: dict[str, Any]) -> str:
     """Return the request line by line, as it will be sent."""
+    about = About.of(slots)
+    phone = _readable_phone(slots["phone"])
+    if about.for_other and about.phone_of:
+        phone += " (yours)" if about.phone_of == "mine" else " (theirs)"
     lines = [
+        *([f"For: {_whose(about.for_other)}"] if about.for_other else []),
+        *([f"Asked by: {about.writer}"] if about.for_other and about.writer else []),
         f"Name: {slots['full_name']}",
-        f"Phone: {_readable_phone(slots['phone'])}",
+        f"Phone: {phone}",
         f"Email: {slots.get('email') or 'not given'}",
         f"Patient: {_PATIENT_TYPES.get(slots.get('patient_type') or '', 'not given')}",
         f"Reason: {slots.get('reason') or 'not given'}",
         f"When: {_readable_time(slots.get('preferred_time') or {})}",
     ]
-    # Rasa's interpolation takes "0[" in a text for a placeholder it has left over.
-    return "\n".join(lines).replace("[", "(").replace("]", ")")
+    return plain("\n".join(lines))
+
+
+def _whose(other: str) -> str:
+    return other if other in ("someone else", "somebody else") else f"your {other}"
 
 
 def _readable_phone(phone: str) -> str:
@@ -72,6 +100,9 @@ def _readable_phone(phone: str) -> str:
 
 def _readable_time(preferred: dict[str, Any]) -> str:
     said: str = preferred.get("text") or "not given"
+    if preferred.get("understood"):
+        understood_as: str = preferred["understood"]
+        return said if understood_as.lower() == said.lower() else f"{said} ({understood_as})"
     understood = []
     if preferred.get("date"):
         day = date.fromisoformat(preferred["date"])

@@ -20,10 +20,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from actions.ask import ActionAskEmail, ActionAskFullName, ActionAskPhone
+from actions.begin import ActionBeginRequest
 from actions.form import ValidateAppointmentForm
 from actions.request import ActionCancelRequest, ActionSaveRequest
 from actions.review import ActionAskReview
-from frontdesk.db import Database
+from frontdesk.db import open_database
 from frontdesk.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -31,13 +33,18 @@ log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings) -> Starlette:
     """Make the action server with its actions and their collaborators."""
-    database = Database(settings.database)
+    database = open_database(settings)
+    zone = ZoneInfo(settings.clinic_timezone)
     executor = ActionExecutor()
     for action in (
-        ValidateAppointmentForm(ZoneInfo(settings.clinic_timezone)),
+        ActionBeginRequest(database),
+        ValidateAppointmentForm(database, zone),
+        ActionAskFullName(),
+        ActionAskPhone(),
+        ActionAskEmail(),
         ActionAskReview(),
-        ActionSaveRequest(database),
-        ActionCancelRequest(),
+        ActionSaveRequest(database, zone),
+        ActionCancelRequest(database),
     ):
         executor.register_action(action)
     authorization = f"Bearer {settings.secret('rasa')}".encode()

@@ -8,6 +8,7 @@ the action server, is answered with 502 and is not remembered, so the same messa
 `DELETE /webhooks/frontdesk/conversations/<id>` forgets a conversation.
 """
 
+import asyncio
 import hmac
 import json
 import logging
@@ -144,7 +145,7 @@ class FrontDeskInput(InputChannel):
             if not self._is_authorized(request):
                 return _error(401, "The shared secret is missing or wrong.")
             async with request.app.ctx.agent.lock_store.lock(conversation):
-                forget(conversation)
+                await asyncio.to_thread(forget, conversation)
             return response.empty()
 
         return routes

@@ -133,7 +133,7 @@ class ClinicResponseGenerator(TemplatedNaturalLanguageGenerator):
                     CLINIC_PLACEHOLDER,
                     clinic_sentences(response.get("metadata") or {}, facts),
                 )
-            response["text"] = text
+            response["text"] = text.strip()
             filled_slots = {
                 **filled_slots,
                 **{f"clinic_{key}": value for key, value in facts.items()},

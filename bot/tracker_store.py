@@ -1,63 +1,73 @@
-"""Where Rasa keeps conversations: an SQL database of its own, one file under `var/` unless told otherwise."""
+"""Where Rasa keeps conversations: encrypted, a row each, no longer than what the next message needs."""
 
-import os
-from collections.abc import Mapping
+import asyncio
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from rasa.core.brokers.broker import EventBroker
-from rasa.core.tracker_store import SQLTrackerStore
+from rasa.core.tracker_store import TrackerStore
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
+from rasa.shared.exceptions import InvalidConfigException
+from sqlalchemy.exc import SQLAlchemyError
 
-from bot.clinic import PROJECT
-from bot.turn import TOPICS, Context, current_context, current_turn
+from bot.compaction import KEPT_TURNS, compacted
+from bot.encryption import Keyring, UnknownKey, load_keyring
+from bot.old_events import convert_events
+from bot.tracker_table import TrackerTable, database_url
+from bot.turn import TOPICS, Context, current_context, current_turn, note_failure
 
-DEFAULT_DATABASE = PROJECT / "var" / "conversations.db"
+logger = logging.getLogger(__name__)
 
-
-def database_url() -> str:
-    """`TRACKER_DATABASE_URL`, else an SQLite file in `var/`."""
-    url = os.environ.get("TRACKER_DATABASE_URL")
-    if not url:
-        DEFAULT_DATABASE.parent.mkdir(mode=0o700, exist_ok=True)
-        url = f"sqlite:///{DEFAULT_DATABASE}"
-    return url
+# The conversation of this turn, if it was there when the turn began.
+_known: ContextVar[str | None] = ContextVar("known_conversation", default=None)
 
 
 def forget(conversation_id: str) -> None:
     """Delete all that Rasa keeps of one conversation."""
-    engine = sa.create_engine(database_url(), poolclass=sa.pool.NullPool)
-    event = SQLTrackerStore.SQLEvent
-    with engine.begin() as connection:
-        connection.execute(sa.delete(event).where(event.sender_id == conversation_id))
+    table = TrackerTable(database_url())
+    try:
+        table.delete(conversation_id)
+    finally:
+        table.close()
 
 
-class ConversationTrackerStore(SQLTrackerStore):
-    """Rasa's SQL store, which forgets a turn that failed half-way and tells the channel what was understood."""
+class ConversationTrackerStore(TrackerStore):
+    """Encrypted trackers; it forgets a turn that failed half-way and tells the channel what was understood.
+
+    FailSafeTrackerStore, which Rasa puts around every store, turns an error into an empty conversation, and then the
+    empty one would be saved over the real one. So a database that does not answer fails the turn.
+    """
 
     def __init__(
         self,
         domain: Domain | None = None,
         event_broker: EventBroker | None = None,
-        **kwargs: dict[str, Any],
+        kept_turns: int = KEPT_TURNS,
+        **kwargs: Any,
     ) -> None:
-        url = sa.engine.make_url(database_url())
-        if url.get_backend_name() == "sqlite" and url.database:
-            Path(url.database).touch(mode=0o600, exist_ok=True)
-        super().__init__(domain=domain, event_broker=event_broker, **kwargs)
-
-    @staticmethod
-    def get_db_url(*args: Any, **kwargs: Any) -> sa.engine.URL:
-        """Return the address of the database from the environment, where other settings are too."""
-        return sa.engine.make_url(database_url())
+        if event_broker is not None:
+            raise InvalidConfigException("Events are not passed on: they hold patients' words. Remove `event_broker`.")
+        super().__init__(domain, **kwargs)
+        self._kept_turns = kept_turns
+        self._table = TrackerTable(database_url())
+        self._keyring = _prepare(self._table)
 
     async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
         """Return the tracker, and keep what its next message may refer to."""
-        tracker = await super().retrieve(sender_id)
+        try:
+            token = await asyncio.to_thread(self._table.read, sender_id)
+        except SQLAlchemyError as error:
+            logger.error("tracker_not_read conversation=%s error=%s", sender_id, type(error).__name__)
+            note_failure("tracker_store")
+            raise
+        _known.set(sender_id if token is not None else None)
+        tracker = self._opened(sender_id, token) if token is not None else None
         context = Context.of(_messages(tracker))
         if tracker is not None and tracker.active_loop_name:
             # A form asks for something else, and what is said to it is its own to read.
@@ -81,7 +91,46 @@ class ConversationTrackerStore(SQLTrackerStore):
                     "ranking": (message.parse_data or {}).get("intent_ranking", [])[:3],
                     "topics": (message.parse_data or {}).get(TOPICS, []),
                 }
-        await super().save(tracker)
+        if not tracker.events:
+            return
+        events = compacted(list(tracker.events), self.domain.slots, self._kept_turns)
+        token = self._keyring.encrypt(json.dumps(events))
+        # A conversation that was erased during its turn stays erased.
+        is_new = _known.get() != tracker.sender_id
+        try:
+            await asyncio.to_thread(self._table.write, tracker.sender_id, token, is_new)
+        except SQLAlchemyError as error:
+            logger.error("tracker_not_saved conversation=%s error=%s", tracker.sender_id, type(error).__name__)
+            if turn is None:
+                raise
+            turn.failures.append("tracker_store")
+            return
+        _known.set(tracker.sender_id)
+
+    async def keys(self) -> Iterable[str]:
+        """Return the ids of all conversations."""
+        return await asyncio.to_thread(self._table.keys)
+
+    def _opened(self, sender_id: str, token: str) -> DialogueStateTracker | None:
+        """Return the tracker in a token, or None when it cannot be read: then the conversation begins anew."""
+        try:
+            events = json.loads(self._keyring.decrypt(token))
+            tracker = DialogueStateTracker.from_dict(sender_id, events, self.domain.slots)
+        except (UnknownKey, ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("tracker_unreadable conversation=%s error=%s", sender_id, type(error).__name__)
+            return None
+        return tracker if tracker.events else None
+
+
+def _prepare(table: TrackerTable) -> Keyring:
+    """Make the table, move what an old one holds, and return the keys."""
+    keyring = load_keyring(may_make=table.is_empty())
+    with table.prepared() as connection:
+        converted = convert_events(connection, keyring)
+    if converted:
+        logger.warning("conversations_encrypted count=%d", converted)
+    table.wipe_free_space()
+    return keyring
 
 
 def _messages(tracker: DialogueStateTracker | None) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import FastAPI, Request
@@ -15,22 +16,30 @@ from starlette.middleware.cors import CORSMiddleware
 
 from frontdesk.chat.api import ChatApi, unavailable
 from frontdesk.chat.api import router as chat_router
+from frontdesk.chat.call_back import CallBacks, load_texts
 from frontdesk.chat.rasa import RasaClient
 from frontdesk.chat.service import ChatService
 from frontdesk.chat.tokens import SessionTokens
 from frontdesk.clinic import load_clinic
 from frontdesk.console.pages import router as console_router
 from frontdesk.console.state import create_console
-from frontdesk.db import Database, DatabaseUnavailable
+from frontdesk.db import Database, DatabaseUnavailable, open_database
 from frontdesk.health import ActionServerProbe
 from frontdesk.limits import MessageLimit
 from frontdesk.metrics import REGISTRY
+from frontdesk.outbox.background import Background
+from frontdesk.outbox.configured import configured
+from frontdesk.outbox.worker import Worker
 from frontdesk.problems import Problem
+from frontdesk.retention.nightly import Nightly
+from frontdesk.retention.policy import Policy
+from frontdesk.retention.purge import Purge
 from frontdesk.safety.guard import shipped_guard
 from frontdesk.safety.replies import load_replies
 from frontdesk.settings import Settings
 from frontdesk.sms.api import make_sms
 from frontdesk.sms.api import router as sms_router
+from frontdesk.trackers import open_trackers
 from frontdesk.widget.pages import router as widget_router
 
 log = structlog.get_logger(__name__)
@@ -46,26 +55,40 @@ API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 def create_app(settings: Settings) -> FastAPI:
     """Make the application. The database has to be migrated; Rasa may come later."""
     clinic = load_clinic(settings.clinic_profile)
-    database = Database(settings.database)
+    database = open_database(settings)
     rasa = RasaClient(settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds)
     actions = ActionServerProbe(settings.actions_url)
+    outbox = Background(Worker(database, configured(settings), settings.notify_attempts))
+    database.on_commit(outbox.committed)
+    trackers = open_trackers(settings)
+    purging = Purge(database, trackers, Policy.of(settings))
+    nightly = Nightly(purging, ZoneInfo(settings.clinic_timezone)) if settings.purge_daily else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        outbox.start()
+        if nightly is not None:
+            nightly.start()
         yield
+        if nightly is not None:
+            nightly.stop()
+        await run_in_threadpool(outbox.stop)
         await rasa.close()
         await actions.close()
+        trackers.database.close()
         database.close()
 
     app = FastAPI(title="Ketalink front desk", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings = settings
     app.state.clinic = clinic
     app.state.database = database
+    call_backs = CallBacks(database, ZoneInfo(settings.clinic_timezone), load_texts(clinic))
     app.state.chat = ChatApi(
-        service=ChatService(database, rasa, shipped_guard(), load_replies(clinic)),
+        service=ChatService(database, rasa, shipped_guard(), load_replies(clinic), call_backs),
         tokens=SessionTokens(settings.secret("session"), settings.session_hours),
         limit=MessageLimit(settings.chat_limit_per_minute, "chat"),
         clinic=clinic,
+        call_back_offer=call_backs.texts["offer"],
     )
     app.state.sms = make_sms(settings, clinic, database, app.state.chat.service)
     app.state.console = create_console(settings, database, clinic)

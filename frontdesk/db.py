@@ -1,20 +1,25 @@
-"""The database: engine, sessions, column types, migrations."""
+"""The database: engine, sessions, what every model is."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from frontdesk.columns import attach_keyring
+from frontdesk.encryption import Keyring, keyring_of
+from frontdesk.lookup import Lookup, session_info
+from frontdesk.settings import Settings
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE_BUSY_MS = 10_000
+# Of a connection: its transactions only read.
+_SNAPSHOT = "ketalink_snapshot"
 
 
 class DatabaseUnavailable(Exception):
@@ -73,10 +78,16 @@ def new_id() -> str:
 
 
 class Database:
-    """One engine and its sessions."""
+    """One engine and its sessions.
 
-    def __init__(self, url: str) -> None:
+    Without a keyring its encrypted columns can be neither read nor written; without a lookup nothing that is encrypted
+    can be found by its value.
+    """
+
+    def __init__(self, url: str, keyring: Keyring | None = None, lookup: Lookup | None = None) -> None:
         self.url = url
+        self.keyring = keyring
+        self.lookup = lookup
         parsed = sa.make_url(url)
         # Parameters hold what patients wrote: never in an error message.
         options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
@@ -93,14 +104,28 @@ class Database:
             ) from error
         if parsed.get_backend_name() == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
-            sa.event.listen(self.engine, "begin", _begin_immediate)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+            sa.event.listen(self.engine, "begin", _begin)
+        attach_keyring(self.engine.dialect, keyring)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info=session_info(lookup))
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open a session in one transaction: committed at the end, rolled back on an error."""
         with self._sessions.begin() as session:
             yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Open a connection that sees the database as it is now for as long as it likes, and holds up nobody."""
+        options: dict[str, Any] = {_SNAPSHOT: True}
+        if self.engine.dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect() as connection:
+            yield connection.execution_options(**options)
+
+    def on_commit(self, callback: Callable[[Session], None]) -> None:
+        """Call `callback` with every session of this object that has committed."""
+        sa.event.listen(self._sessions, "after_commit", callback)
 
     def check(self) -> None:
         """Raise DatabaseUnavailable unless the database answers."""
@@ -114,38 +139,49 @@ class Database:
             ) from error
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to `revision`."""
-        self.check()
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        try:
-            with self.engine.connect() as connection:
-                config.attributes["connection"] = connection
-                if revision == "base" or revision.startswith("-"):
-                    command.downgrade(config, revision)
-                else:
-                    command.upgrade(config, revision)
-        except SQLAlchemyError as error:
-            raise DatabaseUnavailable(
-                f"The tables of {self.engine.url!r} cannot be brought up to date: {type(error).__name__}: "
-                f"{error.args[0] if error.args else ''}. Is it another program's database, or read-only?"
-            ) from error
+        """Bring the tables to `revision`; raise DatabaseUnavailable or KeysUnusable.
+
+        Makes the first key unless something is stored already.
+        """
+        from frontdesk.migrations.run import migrate  # which knows every model, and so everything that imports this
+
+        migrate(self, revision)
+
+    def empty_log(self) -> None:
+        """Move what SQLite's log still holds of earlier contents into the file, and empty it; nothing on PostgreSQL.
+
+        Somebody who reads at the moment keeps a part of it for later.
+        """
+        if self.engine.dialect.name == "sqlite":
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
 
+def open_database(settings: Settings) -> Database:
+    """Return the assistant's database with the keys that go with it; raise DatabaseUnavailable or SettingsError."""
+    return Database(settings.database, keyring_of(settings), Lookup(settings.secret("lookup")))
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # What is deleted or replaced is overwritten in the file.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
+def _begin(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later would fail, not wait, when another one wrote in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    only_reads = connection.get_execution_options().get(_SNAPSHOT)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

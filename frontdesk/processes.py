@@ -80,7 +80,10 @@ def _rasa() -> tuple[list[str], dict[str, str]]:
     environment = rasa_environment(settings) | {
         "RASA_SECRET": settings.secret("rasa"),
         "TRACKER_DATABASE_URL": settings.tracker_database,
+        "ENCRYPTION_KEYS_FILE": str(settings.encryption_keys_file),
     }
+    if settings.encryption_keys is not None:
+        environment["ENCRYPTION_KEYS"] = settings.encryption_keys.get_secret_value()
     command = [str(RASA_PYTHON), "-m", "bot.serve", "--port", str(settings.rasa_port), "--model", str(model.path)]
     command += ["--endpoints", str(endpoints_file(settings)), "--credentials", str(PROJECT / "credentials.yml")]
     return command, environment

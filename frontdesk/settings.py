@@ -3,9 +3,12 @@
 import json
 import os
 import secrets
+from enum import StrEnum
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -27,6 +30,7 @@ def _from_project(path: Path) -> Path:
 
 ProjectPath = Annotated[Path, AfterValidator(_from_project)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
+Days = Annotated[int, Field(ge=0)]
 
 
 def _time_zone(name: str) -> str:
@@ -55,7 +59,73 @@ def _database_address(url: str | None) -> str | None:
     return url
 
 
+def installed_driver(url: str) -> str:
+    """Return a database's address as SQLAlchemy takes it here: `postgresql://` means the driver that is installed."""
+    for plain in ("postgresql://", "postgres://", "postgresql+psycopg2://"):
+        if url.startswith(plain):
+            return "postgresql+psycopg://" + url.removeprefix(plain)
+    return url
+
+
 DatabaseAddress = Annotated[str | None, AfterValidator(_database_address)]
+
+
+class SmtpSecurity(StrEnum):
+    """How a connection to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+def _split(listed: str) -> list[str]:
+    return [entry.strip() for entry in listed.split(",") if entry.strip()]
+
+
+def _email_address(address: str | None) -> str | None:
+    if address is None:
+        return None
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(address, check_deliverability=False, allow_smtputf8=False).ascii_email
+    except EmailNotValidError as error:
+        raise ValueError(f"{address!r} is no e-mail address: {error}") from None
+    return found or address
+
+
+def _email_addresses(listed: str) -> str:
+    return ",".join(dict.fromkeys(_email_address(address) or "" for address in _split(listed)))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, so that nothing sent to it leaves the machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _webhook_address(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise ValueError("this is no address; write https://host/path")
+    if parts.username or parts.password:
+        raise ValueError("it may not hold a user and a password; the receiver trusts WEBHOOK_SECRET")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("it has to begin with https://; http:// is for this machine alone")
+    return url
+
+
+EmailAddress = Annotated[str | None, AfterValidator(_email_address)]
+EmailAddresses = Annotated[str, AfterValidator(_email_addresses)]
+WebhookAddress = Annotated[str | None, AfterValidator(_webhook_address)]
 
 
 class Settings(BaseSettings):
@@ -94,26 +164,61 @@ class Settings(BaseSettings):
     session_secret: SecretStr | None = None
     # Phone numbers are looked up by a hash keyed with this: a new one forgets every opt-out.
     lookup_secret: SecretStr | None = None
+    # Fernet keys, comma-separated, the newest first.
+    encryption_keys: SecretStr | None = None
 
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
+
+    smtp_host: str | None = None
+    # Absent: 587 for starttls, 465 for tls, 25 for none.
+    smtp_port: TcpPort | None = None
+    smtp_security: SmtpSecurity = SmtpSecurity.STARTTLS
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    notify_from: EmailAddress = None
+    notify_emails: EmailAddresses = ""
+    webhook_url: WebhookAddress = None
+    webhook_secret: SecretStr | None = None
+    notify_attempts: Annotated[int, Field(ge=1)] = 31
+
+    # How long what nobody needs any more is kept, in days; 0: until somebody deletes it. docs/data.md
+    purge_daily: bool = True
+    keep_conversations_days: Days = 90
+    keep_closed_leads_days: Days = 730
+    keep_spam_days: Days = 30
+    keep_consents_days: Days = 1460
+    keep_sms_receipts_days: Days = 30
+    keep_notifications_days: Days = 30
+    keep_failed_notifications_days: Days = 90
 
     log_level: Annotated[str, AfterValidator(_log_level)] = "INFO"
 
     @property
     def database(self) -> str:
         """Return the SQLAlchemy address of the leads database; an SQLite file in `data_dir` unless set."""
-        url = self.database_url or f"sqlite:///{self.data_dir / 'ketalink.db'}"
-        for plain in ("postgresql://", "postgres://"):
-            if url.startswith(plain):
-                return "postgresql+psycopg://" + url.removeprefix(plain)
-        return url
+        return installed_driver(self.database_url or f"sqlite:///{self.data_dir / 'ketalink.db'}")
 
     @property
     def tracker_database(self) -> str:
-        """Return the address of Rasa's own database, which holds no lead."""
+        """Return the address of Rasa's own database, which holds no lead, as Rasa takes it."""
         return self.tracker_database_url or f"sqlite:///{self.data_dir / 'conversations.db'}"
+
+    @property
+    def notify_addresses(self) -> list[str]:
+        """Return the addresses of NOTIFY_EMAILS, each once."""
+        return _split(self.notify_emails)
+
+    @property
+    def encryption_keys_file(self) -> Path:
+        """Return where the keys of what is stored are, unless ENCRYPTION_KEYS is set."""
+        return self.data_dir / "encryption.keys"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Return where the secrets are that nobody set."""
+        return self.data_dir / "secrets.json"
 
     @property
     def rasa_url(self) -> str:
@@ -129,7 +234,7 @@ class Settings(BaseSettings):
     def generated_secrets(self) -> dict[str, str]:
         """Secrets made on first start and kept in `data_dir`, readable by the owner only."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self.data_dir / "secrets.json"
+        path = self.secrets_file
         fresh = {name: secrets.token_urlsafe(32) for name in ("rasa", "session", "lookup")}
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

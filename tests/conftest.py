@@ -1,5 +1,6 @@
 """What the tests share: databases, a front desk that really runs, a browser."""
 
+import base64
 import os
 import shutil
 import signal
@@ -11,18 +12,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
 from frontdesk.db import Database
+from frontdesk.encryption import Key, Keyring, Ring
+from frontdesk.lookup import Lookup
 
 # What runs inside Rasa is tested in Rasa's environment: `make test` does both.
 collect_ignore = ["bot"]
 
 PROJECT = Path(__file__).resolve().parent.parent
 TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
+NEW_YORK = ZoneInfo("America/New_York")
 PUBLIC_URL = "https://clinic.example"
 START_SECONDS = 120
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
@@ -107,10 +112,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+# Of databases that no assistant opens.
+LOOKUP = Lookup("only for tests, 32 characters or so")
+
+
+def fixed_keyring() -> Keyring:
+    """Return a keyring with a key that is in no file."""
+    return Keyring(Ring([Key(base64.urlsafe_b64encode(b"k" * 32).decode())], "the tests"))
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated database: SQLite and PostgreSQL in turn."""
-    database = Database(database_url)
+    database = Database(database_url, fixed_keyring(), LOOKUP)
     database.migrate()
     yield database
     database.close()

@@ -30,6 +30,8 @@ def documented() -> dict[str, str]:
 def shown(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -69,6 +71,14 @@ def test_the_example_can_be_used_as_it_is_with_every_line_taken_in(
         ("LOG_LEVEL", "loud"),
         ("DATABASE_URL", "the usual one"),
         ("TRACKER_DATABASE_URL", "postgres//forgot-the-colon"),
+        ("SMTP_SECURITY", "ssl"),
+        ("SMTP_PORT", "0"),
+        ("NOTIFY_EMAILS", "ana@clinic.example, bo"),
+        ("NOTIFY_FROM", "The clinic"),
+        ("NOTIFY_ATTEMPTS", "0"),
+        ("WEBHOOK_URL", "hooks.example"),
+        ("WEBHOOK_URL", "http://hooks.example/x"),
+        ("WEBHOOK_URL", "https://user:word@hooks.example/x"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

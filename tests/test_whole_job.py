@@ -125,12 +125,29 @@ def test_a_field_can_be_changed_at_the_review(server: Server, visitor: Visitor) 
     assert lead["phone"] == "+15165550143"
 
 
-def test_a_second_request_in_one_conversation_is_another_lead(visitor: Visitor) -> None:
-    references = set()
-    for _ in range(2):
-        review = visitor.fill_in_form()
-        references.add(visitor.press(review, "Yes, send it")[0]["lead"])
-    assert len(references) == 2
+def test_a_second_request_in_one_conversation_is_another_lead_for_another_person(visitor: Visitor) -> None:
+    references = []
+    for name in ("Noor Haddad", "Noor Haddad", "Sami Haddad"):
+        review = visitor.fill_in_form(name=name, phone="516-555-0177")
+        references.append(visitor.press(review, "Yes, send it")[0]["lead"])
+    assert references[0] == references[1] != references[2]
+
+
+def test_a_button_of_an_earlier_question_changes_nothing(visitor: Visitor) -> None:
+    visitor.say("I'd like an appointment")
+    email = visitor.say("Jordan Lee, 516-555-0142")[-1]
+    visitor.say("jordan@example.com")
+    visitor.say("new")
+    said, question = visitor.press(email, "Skip")
+    assert "earlier question" in said["text"]
+    assert question["field"] == "reason"
+    visitor.say("my back")
+    visitor.say("mornings")
+    review = visitor.say("yes")[-1]
+    assert "jordan@example.com" in review["text"]
+    visitor.press(review, "Yes, send it")
+    (late,) = visitor.press(review, "Yes, send it")
+    assert "earlier question" in late["text"]
 
 
 # --------------------------------------------------------------------------- when parts of it die

@@ -23,7 +23,8 @@ from sklearn.model_selection import cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from bot.nlu import follow_up
-from bot.nlu.encoder import SentenceEncoder, build_graph
+from bot.nlu.encoder import SentenceEncoder
+from bot.nlu.encoder_graph import build_graph
 from bot.nlu.interpreter import SPLIT_SIGNALS, Interpreter, Reading, Understood, is_answer
 from bot.nlu.language_files import entities, spelling_rules
 from bot.nlu.reading import Reader

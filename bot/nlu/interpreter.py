@@ -6,7 +6,7 @@ Everything here is about what a patient gets: one answer, two or three answers, 
 import math
 import operator
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -27,7 +27,16 @@ SURE_WHOLE = 0.8
 # Whatever else is asked, only this is answered: when a sentence, or the message as a whole, is this likely about it.
 DANGER = "crisis/"
 DANGER_IN_SENTENCE = 0.6
-DANGER_IN_WHOLE = 0.5
+DANGER_IN_WHOLE = 0.55
+
+# Who leaves a phone number or an address wants to be contacted, unless the message is surely about something else;
+# these are not: they are what a request sounds like.
+REQUEST = "request_appointment"
+BEYOND = "beyond/"
+NEAR_A_REQUEST = frozenset({"logistics/phone_contact", "booking/how_to_request", "booking/consultation"})
+NO_REQUEST = frozenset(
+    {"booking/reschedule_cancel", "booking/test_results_records", "cancel_request", "other_language"}
+)
 
 # How a sure follow-up is understood (benchmarks/nlu/interpretation.py): how much the question before it counts, how
 # much likelier topics of the same group become, how much less likely what has no answer, and see `_with_context`.
@@ -41,7 +50,8 @@ MADE_UP = 0.5
 class Reading:
     """How a message reads: its text, its sentences, the ways in which it may be more than one question, and the message
     in its context (see bot.nlu.follow_up). One sentence alone adds nothing to the text. `denies_danger`: a rule has
-    found that it speaks of danger only to deny it.
+    found that it speaks of danger only to deny it. `questions`: those of its sentences that ask. `gives_contact`: a phone
+    number or an e-mail address is in it.
     """
 
     text: str
@@ -50,6 +60,8 @@ class Reading:
     in_context: Sequence[str] = ()
     context_topic: Optional[str] = None
     denies_danger: bool = False
+    questions: Sequence[str] = ()
+    gives_contact: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Understood:
 
 def is_answer(topic: str) -> bool:
     """Whether it is a topic with an answer of its own, and neither talk nor something that is not answered."""
-    return "/" in topic and not topic.startswith("beyond/")
+    return "/" in topic and not topic.startswith(BEYOND)
 
 
 class Interpreter:
@@ -97,12 +109,16 @@ class Interpreter:
         if danger is not None:
             rest = [entry for entry in self._ranked(whole) if entry[0] != danger[0]]
             return Understood(sorted([danger, *rest], key=lambda entry: -entry[1]), [danger[0]])
+        if reading.gives_contact and self._leaves_contact(reading, whole, known):
+            return self._as_request(whole)
         if context:
             whole = self._with_context(whole, in_context, reading)
         ranking = self._ranked(whole)
         best, confidence = ranking[0]
         answered = self._best_parts(whole, [(split, [known[part] for part in split.parts]) for split in splits])
         if not answered:
+            if confidence < REJECT_BELOW and self._wish(sentences, known) >= REJECT_BELOW:
+                return self._as_request(whole)  # "Please book me in. I have had this pain for ten years and …"
             return Understood(ranking, [best] if confidence >= REJECT_BELOW and "/" in best else [])
         names = [name for name, _sure in answered]
         merged = [*answered, *(entry for entry in ranking if entry[0] not in names)]
@@ -125,6 +141,27 @@ class Interpreter:
                 if in_whole >= DANGER_IN_WHOLE or in_sentence >= DANGER_IN_SENTENCE:
                     found.append((topic, max(in_whole, in_sentence, REJECT_BELOW)))  # no fallback takes this back
         return max(found, key=lambda entry: entry[1], default=None)
+
+    def _leaves_contact(self, reading: Reading, whole: np.ndarray, known: Mapping[str, np.ndarray]) -> bool:
+        """Tell whether a message with a number or an address wants an appointment, rather than something else."""
+        best = self._topics[int(whole.argmax())]
+        if float(whole.max()) >= REJECT_BELOW and (best in NO_REQUEST or best.startswith(BEYOND)):
+            return False
+        asked = [known.get(question, whole) for question in reading.questions]
+        sure = [self._topics[int(scores.argmax())] for scores in asked if float(scores.max()) >= REJECT_BELOW]
+        return not any(is_answer(topic) and topic not in NEAR_A_REQUEST for topic in sure)
+
+    def _wish(self, sentences: Sequence[str], known: Mapping[str, np.ndarray]) -> float:
+        """Return how surely one of the sentences asks for an appointment."""
+        if REQUEST not in self._topics:
+            return 0.0
+        wish = self._topics.index(REQUEST)
+        return max((float(known[sentence][wish]) for sentence in sentences), default=0.0)
+
+    def _as_request(self, whole: np.ndarray) -> Understood:
+        """Return a message as one that asks for an appointment, whatever else is in it."""
+        surest = max(float(whole.max()), REJECT_BELOW)
+        return Understood([(REQUEST, surest), *(entry for entry in self._ranked(whole) if entry[0] != REQUEST)])
 
     def _best_parts(
         self, whole: np.ndarray, splits: Sequence[Tuple[Split, Sequence[np.ndarray]]]

@@ -3,6 +3,7 @@
 Needs no downloaded pipeline: spaCy's tokenizer, its sentencizer, and its matchers over lists. Knows nothing of Rasa.
 """
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -39,6 +40,9 @@ _REQUESTS = _REQUESTS_WORDS.split()
 # A clause that begins so is part of the question before it: "can I drive if I feel fine", "what happens when I wake".
 _DEPENDENT_WORDS = "if when because since while until unless before after though although that than as"
 _DEPENDENT = frozenset(_DEPENDENT_WORDS.split())
+# Ten digits and more, however they are set apart: 516-555-0142, +1 (516) 555 0142.
+_PHONE = re.compile(r"(?<!\d)(?:\+?\d[\s().\-/]{0,3}){10,15}(?!\d)")
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w{2,}")
 _NEGATED = {"LOWER": {"IN": ["n't", "not", "n\u2019t"]}, "OP": "?"}
 _VERB_FIRST = [{"LOWER": {"IN": _AUXILIARIES}}, _NEGATED, {"LOWER": {"IN": _SUBJECTS}}]
 
@@ -65,6 +69,11 @@ class Split:
     each_asks: bool = False
 
 
+def gives_contact(text: str) -> bool:
+    """Tell whether a phone number or an e-mail address is in a text."""
+    return _PHONE.search(text) is not None or _ADDRESS.search(text) is not None
+
+
 class Reader:
     """Splits texts and names things, all in ordinary spelling."""
 
@@ -74,9 +83,6 @@ class Reader:
             name: {value: list(others) for value, others in values.items()} for name, values in entities.items()
         }
         self._language = _language(self.entities)
-        self._matcher = Matcher(self._language.vocab)
-        self._matcher.add("question", [[{"LOWER": {"IN": _ASKING}}], _VERB_FIRST, [{"LOWER": {"IN": _REQUESTS}}]])
-        self._matcher.add("request", [[{"LOWER": {"IN": _REQUESTS}}]])
         begins = [
             [{"LOWER": {"IN": [word for word in _ASKING if word not in _DEPENDENT]}}],
             [{"LOWER": {"IN": ["when", "where"]}}, {"LOWER": {"IN": [*_AUXILIARIES, "'s"]}}],
@@ -85,17 +91,22 @@ class Reader:
         joined = {"LOWER": {"IN": _JOINING}, "OP": "+"}
         otherwise = [{"LOWER": "if"}, {"LOWER": {"IN": ["not", "so"]}}]
         comma = {"TEXT": {"IN": [",", ";", "-", "--", "/", "\u2013", "\u2014", "..."]}}
-        self._matcher.add(
-            "boundary",
-            [[*joining, *begin] for begin in begins for joining in ([joined], [comma, joined], [comma], otherwise)],
-        )
-        self._matcher.add(
-            "weak_boundary",
-            [
+        patterns: Dict[str, List[List[Dict[str, Any]]]] = {
+            "question": [[{"LOWER": {"IN": _ASKING}}], _VERB_FIRST, [{"LOWER": {"IN": _REQUESTS}}]],
+            "request": [[{"LOWER": {"IN": _REQUESTS}}]],
+            "boundary": [
+                [*joining, *begin] for begin in begins for joining in ([joined], [comma, joined], [comma], otherwise)
+            ],
+            "weak_boundary": [
                 [{"LOWER": {"IN": ["and", "&", "+", "plus", "or"]}}, {"IS_ALPHA": True}],
                 [{"TEXT": {"IN": [",", ";", "/"]}}, {"IS_ALPHA": True}],
             ],
-        )
+        }
+        # One each: a matcher looks for all it knows, whatever is asked of it.
+        self._matchers: Dict[str, Matcher] = {}
+        for name, wanted in patterns.items():
+            self._matchers[name] = Matcher(self._language.vocab)
+            self._matchers[name].add(name, wanted)
 
     def read(self, text: str) -> Doc:
         """Return the text as a spaCy document with sentences and named things."""
@@ -111,6 +122,10 @@ class Reader:
         """Return the sentences that have words."""
         return [span.text.strip() for span in doc.sents if any(token.is_alpha for token in span)]
 
+    def asking(self, doc: Doc) -> List[str]:
+        """Return the sentences that ask."""
+        return [span.text.strip() for span in doc.sents if any(token.is_alpha for token in span) and self._asks(span)]
+
     def splits(self, doc: Doc) -> List[Split]:
         """Return the ways in which a text may be more than one question, the likelier ones first.
 
@@ -121,11 +136,11 @@ class Reader:
             return []
         found = {tuple(questions): True}
         found.update(dict.fromkeys(self._halves(doc, self._clause_starts(doc)), True))
-        listed = [tuple(self.phrases(doc)), *self._halves(doc, self._starts(doc, "weak_boundary"))]
+        listed = [tuple(self.phrases(doc)), *self._halves(doc, self._starts(doc[:], "weak_boundary"))]
         found.update((parts, False) for parts in listed if parts not in found)
         ways = [(parts, at_clauses) for parts, at_clauses in found.items() if len(parts) > 1]
         return [
-            Split(parts, at_clauses, all(self._asks(self.read(part)[:]) for part in parts))
+            Split(parts, at_clauses, all(self._asks(self._language.make_doc(part)[:]) for part in parts))
             for parts, at_clauses in ways[:MOST_SPLITS]
         ]
 
@@ -139,7 +154,7 @@ class Reader:
 
     def phrases(self, doc: Doc) -> List[str]:
         """Return what "price and parking?" lists: the text split where words are only joined, not clauses."""
-        pieces = _cut(doc[:], self._starts(doc, "weak_boundary"))
+        pieces = _cut(doc[:], self._starts(doc[:], "weak_boundary"))
         parts = [part for part in (_bare(piece, set(_JOINING) | {","}) for piece in pieces) if part]
         return parts if 2 <= len(parts) <= MOST_PARTS else []
 
@@ -148,7 +163,7 @@ class Reader:
 
     def _clause_starts(self, doc: Doc) -> List[int]:
         sentences = [sentence.start for sentence in doc.sents if sentence.start > 0]
-        return [*sentences, *(start for start in self._starts(doc, "boundary") if start not in sentences)]
+        return [*sentences, *(start for start in self._starts(doc[:], "boundary") if start not in sentences)]
 
     @staticmethod
     def _halves(doc: Doc, starts: Sequence[int]) -> List[Tuple[str, ...]]:
@@ -160,18 +175,17 @@ class Reader:
         ]
         return [(first, second) for first, second in halves if first and second]
 
-    def _starts(self, doc: Doc, name: str) -> List[int]:
-        return sorted({start for _name, start, _end in self._named_matches(doc, name)})
+    def _starts(self, span: Span, name: str) -> List[int]:
+        """Return where in its document matches of a span begin."""
+        return sorted({span.start + start for _key, start, _end in self._matchers[name](span)})
 
     def _clauses(self, sentence: Span) -> List[str]:
-        doc = sentence.as_doc()
-        starts = self._starts(doc, "boundary")
         kept: List[int] = []
-        for start in starts:
-            before = doc[kept[-1] if kept else 0 : start]
+        for start in self._starts(sentence, "boundary"):
+            before = sentence.doc[kept[-1] if kept else sentence.start : start]
             if sum(token.is_alpha for token in before) >= FEWEST_WORDS and self._asks(before):
                 kept.append(start)
-        pieces = _cut(doc[:], kept)
+        pieces = _cut(sentence, kept)
         return [_bare(piece, set(_JOINING)) for piece in pieces if any(token.is_alpha for token in piece)]
 
     def _asks(self, span: Span) -> bool:
@@ -179,15 +193,10 @@ class Reader:
         text = span.text.rstrip()
         if text.endswith("?"):
             return True
-        doc = span.as_doc()
-        found = self._named_matches(doc, "question")
+        starts = [start for _key, start, _end in self._matchers["question"](span)]
         if text.endswith((".", "!")):
-            return any(start <= 1 for _name, start, _end in found) or bool(self._named_matches(doc, "request"))
-        return bool(found)
-
-    def _named_matches(self, doc: Doc, name: str) -> List[Tuple[str, int, int]]:
-        strings = doc.vocab.strings
-        return [(name, start, end) for key, start, end in self._matcher(doc) if strings[key] == name]
+            return any(start <= 1 for start in starts) or bool(self._matchers["request"](span))
+        return bool(starts)
 
 
 def _language(entities: Mapping[str, Mapping[str, Sequence[str]]]) -> Language:

@@ -1,7 +1,7 @@
 """The component of Rasa's pipeline that has spaCy read a message: its questions, and what it names."""
 
 import json
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -16,6 +16,7 @@ from rasa.shared.nlu.constants import (
     ENTITY_ATTRIBUTE_TYPE,
     ENTITY_ATTRIBUTE_VALUE,
     METADATA,
+    TEXT,
 )
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
@@ -27,7 +28,7 @@ from bot.nlu.fingerprint import fingerprint
 from bot.nlu.interpreter import Reading
 from bot.nlu.language_files import LanguageFileError
 from bot.nlu.normalizer import context_spelled_out, spelled_out
-from bot.nlu.reading import Reader
+from bot.nlu.reading import Reader, gives_contact
 from bot.turn import DENIES_DANGER, current_context
 
 # A longer message is a story: the encoder reads 256 tokens of it, and what is asked mostly comes last.
@@ -147,19 +148,23 @@ class SpacyReader(GraphComponent, EntityExtractorMixin):
         message.set(
             READING,
             Reading(
-                text=_gist(spelled.text, reader.questions(doc)),
+                text=_gist(spelled.text, lambda: reader.questions(doc)),
                 sentences=reader.sentences(doc),
                 splits=reader.splits(doc),
                 in_context=readings,
                 context_topic=current_context.get().topic,
                 denies_danger=bool((message.get(METADATA) or {}).get(DENIES_DANGER)),
+                questions=reader.asking(doc),
+                # The normaliser takes the marks out of numbers and addresses.
+                gives_contact=gives_contact(message.get(TEXT) or ""),
             ),
         )
 
 
-def _gist(text: str, clauses: Sequence[str]) -> str:
+def _gist(text: str, questions: Callable[[], Sequence[str]]) -> str:
     """Return the text, or of a story the question at its end, else its last words."""
     words = text.split()
     if len(words) <= STORY_WORDS:
         return text
+    clauses = questions()
     return clauses[-1] if clauses and len(clauses[-1].split()) <= TOLD_LAST else " ".join(words[-TOLD_LAST:])

@@ -17,8 +17,9 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from threadpoolctl import threadpool_limits
 
-from bot.nlu import encoder, interpreter, result, topic_model
+from bot.nlu import encoder, encoder_graph, interpreter, kernel_regression, network, result, topic_model
 from bot.nlu.encoder import EncoderUnavailable, SentenceEncoder
+from bot.nlu.encoder_graph import build_graph
 from bot.nlu.fingerprint import fingerprint
 from bot.nlu.interpreter import Interpreter
 from bot.nlu.normalizer import spelled_out
@@ -61,7 +62,9 @@ class TopicClassifier(GraphComponent, IntentClassifier):
 
         The encoder's weights are covered as well: `encoder.py` names the only files it accepts.
         """
-        return fingerprint(__file__, encoder, topic_model, interpreter, result)
+        return fingerprint(
+            __file__, encoder, encoder_graph, network, topic_model, kernel_regression, interpreter, result
+        )
 
     @classmethod
     def create(
@@ -118,7 +121,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         """Learn the topics from the examples, keep them in the model archive."""
         examples = [example for example in training_data.intent_examples if example.get(TEXT)]
         try:
-            sentence_encoder = SentenceEncoder(encoder.build_graph())
+            sentence_encoder = SentenceEncoder(build_graph())
             with threadpool_limits(limits=os.cpu_count()):
                 self._model = TopicModel.train(
                     sentence_encoder,

@@ -36,6 +36,7 @@ class ChatApi:
     tokens: SessionTokens
     limit: MessageLimit
     clinic: Clinic
+    call_back_offer: str
 
 
 def get_chat(request: Request) -> ChatApi:
@@ -116,7 +117,7 @@ async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
     except ConversationNotFound as error:
         raise _unknown_session() from error
     except AssistantUnavailable as error:
-        raise unavailable(chat.clinic, chat.tokens.issue(error.conversation_id), kept=True) from error
+        raise unavailable(chat.clinic, chat.tokens.issue(error.conversation_id), chat.call_back_offer) from error
     return JSONResponse({"session": chat.tokens.issue(conversation_id), "messages": reply.messages})
 
 
@@ -142,10 +143,13 @@ async def forget_conversation(request: Request, chat: ChatDep) -> Response:
     return Response(status_code=204)
 
 
-def unavailable(clinic: Clinic, token: str | None = None, *, kept: bool = False) -> Problem:
-    """Return the 503 that still helps: the clinic's number, the crisis lines, where to leave a request."""
-    answer = "I can't answer right now, but your message is kept." if kept else "I can't answer right now."
-    detail = f"{answer} {clinic.contact_line()} {clinic.request_line()}"
+def unavailable(clinic: Clinic, token: str | None = None, call_back_offer: str = "") -> Problem:
+    """Return the 503 that still helps: the clinic's number, the crisis lines, where to leave a request.
+
+    With `call_back_offer` the message is kept, and a name and a number would be.
+    """
+    answer = "I can't answer right now, but your message is kept." if call_back_offer else "I can't answer right now."
+    detail = " ".join(filter(None, (answer, clinic.contact_line(), clinic.request_line(), call_back_offer)))
     messages = [
         {"kind": "say", "text": detail, "buttons": []},
         {"kind": "say", "text": CRISIS_LINES, "buttons": []},

@@ -3,6 +3,8 @@
 from typing import Any
 
 KINDS = frozenset({"answer", "question", "safety", "fallback", "confirmation", "say"})
+# What a message knows that is no client's business.
+INTERNAL = frozenset({"call_back"})
 _ANSWER_PREFIX = "utter_"
 
 
@@ -41,4 +43,4 @@ def public(message: dict[str, Any], message_id: str) -> dict[str, Any]:
         {"title": button["title"], "payload": f"{message_id}.{number}"}
         for number, button in enumerate(message.get("buttons") or [])
     ]
-    return {**message, "buttons": buttons}
+    return {key: value for key, value in message.items() if key not in INTERNAL} | {"buttons": buttons}

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from frontdesk.columns import EncryptedJson, EncryptedText
 from frontdesk.db import Base, new_id, utc_now
 
 
@@ -50,15 +51,15 @@ class Message(Base):
     conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id", ondelete="CASCADE"))
     position: Mapped[int]
     sender: Mapped[str] = mapped_column(sa.String(10))
-    text: Mapped[str] = mapped_column(sa.Text)
+    text: Mapped[str] = mapped_column(EncryptedText)
     # Of the visitor's messages: the client's own id, whether it was answered, and what was understood.
     client_id: Mapped[str | None] = mapped_column(sa.String(100))
     answered: Mapped[bool] = mapped_column(default=False)
-    understood: Mapped[dict[str, Any] | None]
+    understood: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson)
     # A crisis or an emergency was noticed in it.
     is_alarm: Mapped[bool] = mapped_column(default=False, server_default=sa.false(), index=True)
     alarm_seen_by: Mapped[str | None] = mapped_column(sa.String(320))  # staff, by e-mail address
     # Of the assistant's messages: which message it replies to, and the message as the chat API gives it.
     reply_to: Mapped[str | None] = mapped_column(sa.String(32), index=True)
-    content: Mapped[dict[str, Any] | None]
+    content: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -10,11 +10,12 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from frontdesk.chat import store
+from frontdesk.chat.call_back import PENDING, CallBacks
 from frontdesk.chat.messages import from_rasa, public
 from frontdesk.chat.models import Channel, Message
 from frontdesk.chat.rasa import RasaClient, RasaUnavailable
 from frontdesk.chat.store import Button
-from frontdesk.db import Database
+from frontdesk.db import Database, utc_now
 from frontdesk.metrics import MESSAGES, REPLY_SECONDS
 from frontdesk.safety.guard import DANGERS, Alarm, Finding, Guard
 from frontdesk.safety.replies import SafetyReplies
@@ -66,6 +67,7 @@ class Received:
     before: str | None  # what the visitor wrote just before
     frozen: dict[str, Any] | None  # the crisis reply that was the latest thing said
     pause_due: str | None  # the inbound message with an alarm that Rasa does not know of
+    said_last: tuple[dict[str, Any], ...] = ()  # the assistant's last reply, as the chat API has it
 
 
 def clean(text: str) -> str:
@@ -85,8 +87,11 @@ def clean(text: str) -> str:
 class ChatService:
     """Keeps the transcript and asks Rasa, one message of a conversation at a time."""
 
-    def __init__(self, database: Database, rasa: RasaClient, guard: Guard, replies: SafetyReplies) -> None:
+    def __init__(
+        self, database: Database, rasa: RasaClient, guard: Guard, replies: SafetyReplies, call_backs: CallBacks
+    ) -> None:
         self._database = database
+        self._call_backs = call_backs
         self._rasa = rasa
         self._guard = guard
         self._replies = replies
@@ -205,6 +210,10 @@ class ChatService:
                 MESSAGES.labels(channel.value, own[0]["kind"]).inc()
                 noticed = _noticed(finding.alarm, paused=False) if finding.alarm else None
                 return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, own, noticed))
+            taken = await run_in_threadpool(self._call_back, conversation_id, channel, said, received)
+            if taken is not None:
+                MESSAGES.labels(channel.value, taken[0]["kind"]).inc()
+                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, taken, None))
             try:
                 with REPLY_SECONDS.labels(channel.value).time():
                     if received.pause_due:
@@ -217,7 +226,11 @@ class ChatService:
             except RasaUnavailable as error:
                 MESSAGES.labels(channel.value, "unavailable").inc()
                 log.warning("rasa_unavailable", conversation=conversation_id, error=str(error))
-                raise AssistantUnavailable(conversation_id) from error
+                in_form = any(message["kind"] == "question" for message in received.said_last)
+                offered = self._call_backs.begin(said.text, utc_now(), in_form=in_form) if typed else None
+                if offered is None:
+                    raise AssistantUnavailable(conversation_id) from error
+                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, [offered], None))
             understood: dict[str, Any] = dict(answer.get("understood") or {})
             if any(topic.startswith(BEYOND) for topic in understood.get("topics") or []):
                 finding = Finding()  # that reply says itself who can help
@@ -238,6 +251,19 @@ class ChatService:
         if received.frozen and typed is not None and self._replies.is_acknowledgement(typed):
             return [self._after(received.frozen, channel)]
         return None
+
+    def _call_back(
+        self, conversation_id: str, channel: Channel, said: Button, received: Received
+    ) -> list[dict[str, Any]] | None:
+        """Return what is said without Rasa: to an old button, and while a call back is being taken."""
+        questions = [message for message in received.said_last if message["kind"] == "question"]
+        if said.field is not None and said.field not in [question.get("field") for question in questions]:
+            return [self._call_backs.stale(), *questions]
+        pending = next((message[PENDING] for message in received.said_last if PENDING in message), None)
+        if pending is None:
+            return None
+        reply = self._call_backs.go_on(pending, said.text, conversation_id, channel, utc_now())
+        return None if reply is None else [reply]
 
     def _after(self, frozen: dict[str, Any], channel: Channel) -> dict[str, Any]:
         return self._replies.after(Level(frozen["level"]), frozen.get("language", "en"), channel)
@@ -291,6 +317,7 @@ class ChatService:
                 else None,
                 frozen=content if is_frozen else None,
                 pause_due=store.alarm_to_pause_for(session, message),
+                said_last=store.last_reply(session, reply),
             )
 
     def _paused(self, message_id: str) -> None:

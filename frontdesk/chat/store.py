@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 
 from frontdesk.chat.models import Channel, Conversation, Message, Sender
 from frontdesk.db import new_id, utc_now
+from frontdesk.leads.models import Draft
+from frontdesk.outbox.models import EventKind
+from frontdesk.outbox.store import add_event
 
 # "i want to" and, right after it, "die" are one sentence.
 SAME_BREATH = timedelta(minutes=5)
@@ -25,11 +28,12 @@ class UnknownPayload(Exception):
 
 @dataclass(frozen=True)
 class Button:
-    """A button somebody used: what it says, the words it stands for, and the topic, if it stands for one."""
+    """A button somebody used: what it says, the words it stands for, and its topic or field, if it has one."""
 
     title: str
     text: str
     topic: str | None = None
+    field: str | None = None  # of the question it answers
 
 
 def start_conversation(session: Session, channel: Channel, sms_key: str | None = None) -> Conversation:
@@ -84,7 +88,10 @@ def add_replies(
     message = session.get_one(Message, inbound.id)
     message.answered = True
     message.understood = understood
-    message.is_alarm = (understood or {}).get("safety", {}).get("level") in ("crisis", "emergency")
+    is_alarm = (understood or {}).get("safety", {}).get("level") in ("crisis", "emergency")
+    if is_alarm and not _is_told_of(session, message):
+        add_event(session, EventKind.ALARM_RAISED, inbound.conversation_id)
+    message.is_alarm = is_alarm
     return [
         _append(
             session,
@@ -110,6 +117,13 @@ def just_before(session: Session, message: Message) -> tuple[Message | None, Mes
         session.scalar(earlier.where(Message.sender == Sender.VISITOR.value)),
         session.scalar(earlier.where(Message.sender == Sender.ASSISTANT.value)),
     )
+
+
+def last_reply(session: Session, message: Message | None) -> tuple[dict[str, Any], ...]:
+    """Return the contents of all messages of the reply that `message` is part of, in order."""
+    if message is None or message.reply_to is None:
+        return ()
+    return tuple(one.content or {"kind": "say", "text": one.text} for one in replies_to(session, message.reply_to))
 
 
 def alarm_to_pause_for(session: Session, message: Message) -> str | None:
@@ -194,13 +208,26 @@ def button_of(session: Session, conversation_id: str, payload: str) -> Button:
     if int(number) >= len(buttons):
         raise UnknownPayload
     button = buttons[int(number)]
-    return Button(title=button["title"], text=button["payload"], topic=button.get("topic"))
+    content = message.content or {}
+    field = content.get("field") if content.get("kind") == "question" else None
+    return Button(title=button["title"], text=button["payload"], topic=button.get("topic"), field=field)
 
 
 def forget(session: Session, conversation_id: str) -> None:
-    """Delete a conversation with all its messages. A request made in it stays with the clinic."""
+    """Delete a conversation with all its messages and drafts. A request made in it stays with the clinic."""
+    session.execute(sa.delete(Draft).where(Draft.conversation_id == conversation_id))
     session.execute(sa.delete(Message).where(Message.conversation_id == conversation_id))
     session.execute(sa.delete(Conversation).where(Conversation.id == conversation_id))
+
+
+def _is_told_of(session: Session, message: Message) -> bool:
+    """Tell whether staff were notified of the alarm in this message, or of an earlier one that nobody has seen yet."""
+    alarms = sa.select(Message.id).where(
+        Message.conversation_id == message.conversation_id,
+        Message.is_alarm,
+        sa.or_(Message.alarm_seen_by.is_(None), Message.id == message.id),
+    )
+    return session.scalar(alarms.limit(1)) is not None
 
 
 def _append(session: Session, conversation_id: str, **values: Any) -> Message:

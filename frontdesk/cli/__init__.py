@@ -5,10 +5,15 @@ import sys
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from frontdesk.cli.backup import backup, restore
 from frontdesk.cli.console import CommandFailed
 from frontdesk.cli.doctor import doctor
 from frontdesk.cli.evaluation.command import evaluate
+from frontdesk.cli.keys import keys
 from frontdesk.cli.leads import leads
+from frontdesk.cli.notifications import notifications
+from frontdesk.cli.privacy import privacy
+from frontdesk.cli.purge import purge
 from frontdesk.cli.serve import serve
 from frontdesk.cli.staff import staff
 from frontdesk.cli.talk import ask, chat
@@ -24,9 +29,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, train, evaluate, ask, chat, doctor):
+for command in (serve, train, evaluate, ask, chat, doctor, purge, backup, restore):
     app.command()(command)
 app.add_typer(leads)
+app.add_typer(keys)
+app.add_typer(notifications)
+app.add_typer(privacy)
 app.add_typer(staff)
 
 

@@ -5,6 +5,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,24 +18,35 @@ from alembic.script import ScriptDirectory
 from dotenv import dotenv_values
 from rich.text import Text
 
+from frontdesk import key_check
 from frontdesk.cli.console import CommandFailed, out
 from frontdesk.cli.serve import LOOPBACK, SECRETS, address, port_in_use
 from frontdesk.cli.train import check_content, shown
 from frontdesk.clinic import load_clinic
-from frontdesk.db import MIGRATIONS, Database, DatabaseUnavailable
+from frontdesk.db import MIGRATIONS, Database, DatabaseUnavailable, open_database
+from frontdesk.encryption import KeysUnusable, keyring_of
 from frontdesk.model_folder import ModelDamaged, ModelFolder, check_archive, inputs_digest
+from frontdesk.outbox.configured import configured
+from frontdesk.outbox.words import destination_name
 from frontdesk.processes import PROJECT
+from frontdesk.rotation import TRACKERS, EncryptedTable, count_unreadable, encrypted_tables, tracker_database
 from frontdesk.settings import Settings, SettingsError, load_settings
 
 PYTHON = (3, 11)
 _STAMP = "ketalink-stamp.txt"
 _FREE_GIGABYTES = 1.0
+# Of each table with encrypted columns.
+_ROWS_LOOKED_AT = 1_000
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SECRET_NAMES = (
     "RASA_SECRET",
     "SESSION_SECRET",
     "LOOKUP_SECRET",
+    "ENCRYPTION_KEYS",
     "TWILIO_AUTH_TOKEN",
+    "SMTP_PASSWORD",
+    "WEBHOOK_URL",
+    "WEBHOOK_SECRET",
     "DATABASE_URL",
     "TRACKER_DATABASE_URL",
 )
@@ -99,7 +111,9 @@ def _examine() -> Iterator[Finding]:
     yield _ok(f"settings: {'environment and .env' if (PROJECT / '.env').exists() else 'environment, no .env'}")
     yield from _secrets(settings)
     yield from _sms(settings)
+    yield _notifications(settings)
     yield from _database(settings)
+    yield from _keys(settings)
     yield _model(settings)
     yield from _ports(settings)
     yield from _clinic(settings)
@@ -130,7 +144,7 @@ def _environment(name: str, title: str, requirements: str) -> Finding:
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
-    generated = settings.data_dir / "secrets.json"
+    files = (settings.data_dir / "secrets.json", settings.encryption_keys_file)
     try:
         for name in SECRETS:
             settings.secret(name)
@@ -141,7 +155,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     holds_secrets = dotenv.exists() and any(dotenv_values(dotenv).get(name) for name in _SECRET_NAMES)
     open_files = [
         file
-        for file, holds in ((generated, generated.exists()), (dotenv, holds_secrets))
+        for file, holds in (*((file, file.exists()) for file in files), (dotenv, holds_secrets))
         if holds and file.stat().st_mode & _OTHERS
     ]
     for file in open_files:
@@ -166,9 +180,20 @@ def _sms(settings: Settings) -> Iterator[Finding]:
         yield _note("SMS is off: TWILIO_AUTH_TOKEN is not set, so every text message is refused")
 
 
+def _notifications(settings: Settings) -> Finding:
+    try:
+        destinations = configured(settings)
+    except SettingsError as error:
+        return _problem(str(error))
+    if not destinations:
+        return _note("nobody is told of new requests and alarms: neither NOTIFY_EMAILS nor WEBHOOK_URL is set")
+    names = ", ".join(destination_name(destination.name) for destination in destinations)
+    return _ok(f"told of new requests and alarms: {names}. Try it: ./ketalink notifications test")
+
+
 def _database(settings: Settings) -> Iterator[Finding]:
     address = sa.make_url(settings.database)
-    if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
+    if not _is_there(settings.database):
         yield _ok("the database is made at the first start")
         return
     try:
@@ -192,6 +217,68 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield _ok(f"the database answers, its tables are up to date: {address!r}")
     else:
         yield _note(f"the database answers; its tables are at {current}, the next start brings them to {newest}")
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """Whether the keys open what is stored: all of it in small tables, a part of it in large ones."""
+    try:
+        ring = keyring_of(settings).ring
+        with _opened(settings) as databases:
+            unreadable = {
+                table.name: count
+                for database, table in databases
+                if (count := count_unreadable(database, table, ring, _ROWS_LOOKED_AT))
+            }
+    except KeysUnusable as error:
+        if _nothing_encrypted(settings):
+            yield _ok("the keys of what is stored are made at the first start")
+        else:
+            yield _problem(str(error))
+        return
+    except (DatabaseUnavailable, sa.exc.SQLAlchemyError):
+        return  # the database was looked at already
+    if unreadable:
+        counts = ", ".join(f"{count} in {table}" for table, count in unreadable.items())
+        yield _problem(
+            f"Some stored values cannot be opened with the keys in {ring.place}: {counts}. Put back the keys they were "
+            f"written with from your backup. See docs/data.md."
+        )
+    else:
+        yield _ok(f"the keys in {ring.place} open what is stored")
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[list[tuple[Database, EncryptedTable]]]:
+    """Open what is encrypted and there, Rasa's conversations among it; raise DatabaseUnavailable."""
+    database = open_database(settings) if _is_there(settings.database) else None
+    trackers = tracker_database(settings)
+    try:
+        found = []
+        if database is not None:
+            names = sa.inspect(database.engine).get_table_names()
+            if key_check.KeyCheck.__tablename__ in names:  # otherwise it is not encrypted yet
+                found += [(database, table) for table in encrypted_tables() if table.name in names]
+        if trackers is not None:
+            found.append((trackers, TRACKERS))
+        yield found
+    finally:
+        for opened in (database, trackers):
+            if opened is not None:
+                opened.close()
+
+
+def _nothing_encrypted(settings: Settings) -> bool:
+    try:
+        with _opened(settings) as databases:
+            return not settings.encryption_keys_file.exists() and not databases
+    except (DatabaseUnavailable, sa.exc.SQLAlchemyError):
+        return False
+
+
+def _is_there(url: str) -> bool:
+    """Tell whether there is something to connect to: connecting to SQLite would make the file."""
+    address = sa.make_url(url)
+    return address.get_backend_name() != "sqlite" or not address.database or Path(address.database).exists()
 
 
 def _model(settings: Settings) -> Finding:

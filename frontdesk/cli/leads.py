@@ -1,12 +1,8 @@
 """`./ketalink leads`: the appointment requests, in the terminal or as a file for other programs."""
 
 import csv
-import io
 import json
-import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -16,10 +12,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from frontdesk.cli.console import CommandFailed, err, opened_database, out, print_table
+from frontdesk.cli.console import CommandFailed, err, opened_database, out, print_table, private_file
 from frontdesk.leads import repository
-from frontdesk.leads.models import LeadStatus
-from frontdesk.settings import load_settings
+from frontdesk.leads.models import Lead, LeadStatus
+from frontdesk.settings import Settings, load_settings
 
 leads = typer.Typer(name="leads", help="Appointment requests: list them, export them.", no_args_is_help=True)
 
@@ -57,17 +53,42 @@ class ExportFormat(StrEnum):
 def list_leads(
     status: Annotated[LeadStatus | None, typer.Option(help="Only requests with this status.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only those with this phone number, e-mail address, reference or name."),
+    ] = None,
 ) -> None:
     """List requests, newest first. Times are the clinic's."""
     settings = load_settings()
-    zone = ZoneInfo(settings.clinic_timezone)
+    if search is not None:
+        if status is not None:
+            raise CommandFailed("--search looks through requests of every status: leave out --status.")
+        with opened_database(settings) as database, database.session() as session:
+            found = repository.search(session, search, limit)
+        _print(found, settings, "No request was found.")
+        return
     with opened_database(settings) as database, database.session() as session:
         counts = repository.count_by_status(session)
         found = repository.newest(session, status, limit)
     total = counts[status] if status else sum(counts.values())
+    _print(found, settings, f"No requests with the status {status}." if status else "No requests yet.")
+    if total > len(found) > 0:
+        out.print(f"{len(found)} of {total}; --limit {total} shows all.", style="dim")
+
+
+@leads.command()
+def reindex() -> None:
+    """Make the index anew by which requests are found. Needed after a new LOOKUP_SECRET, and at no other time."""
+    with opened_database(load_settings()) as database, database.session() as session:
+        count = repository.reindex(session)
+    err.print(f"Indexed {count} requests.")
+
+
+def _print(found: Sequence[Lead], settings: Settings, nothing: str) -> None:
     if not found:
-        out.print(f"No requests with the status {status}." if status else "No requests yet.")
+        out.print(nothing)
         return
+    zone = ZoneInfo(settings.clinic_timezone)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Reference", "Received", "Name", "Phone", "When it suits", "Status"):
         table.add_column(heading, no_wrap=heading != "When it suits", overflow="ellipsis")
@@ -76,8 +97,6 @@ def list_leads(
         row = (lead.reference, received, lead.full_name, lead.phone, lead.preferred_text or "", lead.status.value)
         table.add_row(*(Text(_printable(cell)) for cell in row))
     print_table(table)
-    if total > len(found):
-        out.print(f"{len(found)} of {total}; --limit {total} shows all.", style="dim")
 
 
 @leads.command()
@@ -89,7 +108,7 @@ def export(
 ) -> None:
     """Export every request with its notes, oldest first. The file holds patients' data: keep it safe."""
     settings = load_settings()
-    with opened_database(settings) as database, database.session() as session, _opened(output) as file:
+    with opened_database(settings) as database, database.session() as session, private_file(output) as file:
         records = (repository.as_record(lead) for lead in repository.oldest_first(session))
         written = write_jsonl(records, file) if format is ExportFormat.JSONL else write_csv(records, file)
     if output is not None:
@@ -142,27 +161,3 @@ def _safe_cell(value: Any) -> str:
 def _printable(text: str) -> str:
     """Return text that cannot steer a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Open the file to write to, for its owner only; standard output when there is none. Always UTF-8."""
-    if path is None:
-        # Not a copy that could be closed: standard output stays as it was.
-        file = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=True)
-        try:
-            yield file
-        finally:
-            file.flush()
-            file.detach()
-        return
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-        unfinished.replace(path)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from frontdesk.cli.train import check_content, require_rasa, shown, train_model,
 from frontdesk.clinic import load_clinic
 from frontdesk.console.accounts import first_sign_in_hint
 from frontdesk.model_folder import ModelFolder, inputs_digest
+from frontdesk.outbox.configured import configured
 from frontdesk.processes import PROJECT, endpoints_file
 from frontdesk.settings import Settings, load_settings
 
@@ -51,6 +52,7 @@ def serve(
         for name in SECRETS:
             settings.secret(name)
         load_clinic(settings.clinic_profile)
+        configured(settings)
         require_rasa()
         with opened_database(settings) as database:
             hint = first_sign_in_hint(database)

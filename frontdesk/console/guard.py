@@ -36,7 +36,8 @@ MOST_FIELDS = 20
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
-_PLACES = re.compile(r"/staff(/leads/[0-9a-f]{32})?")
+_PLACES = re.compile(r"/staff(/leads/[0-9a-f]{32}|/notifications)?")
+_ROW_ID = re.compile(r"[0-9a-f]{32}")
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -72,6 +73,13 @@ TO_LIST = (HOME, "Back to the requests")
 def not_found() -> PageRefused:
     """Return the refusal of an address that leads nowhere."""
     return PageRefused(404, "There is nothing here", "The address is wrong, or the request was deleted.", TO_LIST)
+
+
+def row_id(part: str) -> str:
+    """Return the id in an address; raise PageRefused 404 for what cannot be one."""
+    if not _ROW_ID.fullmatch(part):
+        raise not_found()
+    return part
 
 
 class ConsoleRoute(APIRoute):

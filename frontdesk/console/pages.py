@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from frontdesk.chat import store
 from frontdesk.chat.models import Message
-from frontdesk.console import accounts, sessions
+from frontdesk.console import accounts, notifications, sessions
 from frontdesk.console.guard import (
     COOKIE,
     HOME,
@@ -30,26 +31,29 @@ from frontdesk.console.guard import (
     is_secure,
     not_found,
     place,
+    row_id,
     signed_in,
 )
 from frontdesk.console.rendering import render
 from frontdesk.console.sessions import SignedOut
 from frontdesk.console.state import Console
+from frontdesk.console.timeline import Step, timeline
 from frontdesk.db import Database
 from frontdesk.leads import repository
 from frontdesk.leads.models import Lead, LeadStatus
 from frontdesk.limits import TooManyRequests
 from frontdesk.metrics import REFUSED
+from frontdesk.outbox import store as outbox
 
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 50
 LONGEST_NOTE = 4_000
+LONGEST_SEARCH = 320
 # The same words by the same person this soon are a button pressed twice.
 SAME_NOTE_WITHIN = timedelta(minutes=1)
 STATIC_FILES = StaticFiles(directory=Path(__file__).parent / "static")
 
-_LEAD_ID = re.compile(r"[0-9a-f]{32}")
 _STATUSES = {status.value: status for status in LeadStatus}
 _PAGE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
@@ -70,13 +74,13 @@ class LeadPage:
     transcript: list[Message] | None
     steps: list[LeadStatus]
     next_step: LeadStatus | None
+    timeline: list[Step]
+    doubles: Sequence[Lead]  # other requests that may be the same person's
 
 
 def lead_id_of(lead_id: str) -> str:
     """Return the id in an address; raise PageRefused 404 for what cannot be one."""
-    if not _LEAD_ID.fullmatch(lead_id):
-        raise not_found()
-    return lead_id
+    return row_id(lead_id)
 
 
 LeadIdDep = Annotated[str, Depends(lead_id_of)]
@@ -84,7 +88,7 @@ LeadIdDep = Annotated[str, Depends(lead_id_of)]
 
 def conversation_id_of(conversation_id: str) -> str:
     """Return the id in an address; raise PageRefused 404 for what cannot be one."""
-    return lead_id_of(conversation_id)
+    return row_id(conversation_id)
 
 
 ConversationIdDep = Annotated[str, Depends(conversation_id_of)]
@@ -159,11 +163,13 @@ def list_leads(request: Request, console: ConsoleDep) -> Response:
         first = (page - 1) * PAGE_SIZE
         leads = repository.newest(session, status, limit=PAGE_SIZE, offset=first)
         alarms = store.open_alarms(session)
+        undelivered = outbox.count_given_up(session)
     return render(
         request,
         "leads.html",
         leads=leads,
         alarms=alarms,
+        undelivered=undelivered,
         counts=counts,
         status=status,
         page=page,
@@ -173,9 +179,20 @@ def list_leads(request: Request, console: ConsoleDep) -> Response:
     )
 
 
+@staff_pages.post("/staff/search")
+def search(request: Request, console: ConsoleDep, form: FormDep) -> Response:
+    """Show the requests with this name, phone number, e-mail address or reference, newest first."""
+    text = form.get("text", "").strip()[:LONGEST_SEARCH]
+    with console.database.session() as session:
+        leads = repository.search(session, text, PAGE_SIZE + 1)
+    return render(request, "search.html", text=text, leads=leads[:PAGE_SIZE], is_cut=len(leads) > PAGE_SIZE)
+
+
 @staff_pages.get("/staff/leads/{lead_id}")
-def show_lead(request: Request, console: ConsoleDep, lead_id: LeadIdDep) -> Response:
-    """Show one request with its notes, its history and its conversation. Errors: 404."""
+def show_lead(request: Request, console: ConsoleDep, lead_id: LeadIdDep, staff: SignedInDep) -> Response:
+    """Show one request with its notes, its history and its conversation, and note who saw it first. Errors: 404."""
+    with console.database.session() as session:
+        repository.note_seen(session, lead_id, staff.email, console.now())
     return _lead_page(request, console, lead_id)
 
 
@@ -249,6 +266,9 @@ def alarm_seen(console: ConsoleDep, conversation_id: ConversationIdDep, staff: S
     return RedirectResponse(HOME, status_code=303)
 
 
+staff_pages.include_router(notifications.router)
+
+
 @staff_pages.api_route("/staff/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 def nothing_here(rest: str) -> Response:
     """Answer every other address below `/staff`, so that none of them is open by mistake."""
@@ -315,12 +335,14 @@ def _load(database: Database, lead_id: str) -> LeadPage:
         if lead.conversation_id is not None:
             with suppress(store.ConversationNotFound):
                 transcript = list(store.transcript(session, lead.conversation_id))
+        history = timeline(lead, outbox.events_about(session, lead_id))
+        doubles = repository.likely_doubles(session, lead)
     order = list(LeadStatus)
     allowed = [status for status in order if status in repository.ALLOWED_STEPS[lead.status]]
     forward = [status for status in allowed if order.index(status) > order.index(lead.status)]
     usual = [status for status in forward if status is not LeadStatus.SPAM]
     back = [status for status in allowed if status not in forward]
-    return LeadPage(lead, transcript, forward + back, usual[0] if usual else None)
+    return LeadPage(lead, transcript, forward + back, usual[0] if usual else None, history, doubles)
 
 
 def _network(request: Request) -> str:

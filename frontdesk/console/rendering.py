@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from frontdesk.console import sessions
 from frontdesk.console.state import Console
 from frontdesk.leads.models import LeadStatus
+from frontdesk.outbox.words import destination_name, error_words
 
 CHANNELS = {"widget": "Website chat", "sms": "Text message"}
 PATIENT_TYPES = {"new": "New patient", "existing": "Existing patient"}
@@ -126,5 +127,7 @@ _templates.filters.update(
     patient_type=lambda name: PATIENT_TYPES.get(name, name),
     safety_level=lambda name: SAFETY_LEVELS.get(name, name),
     status=lambda status: STATUSES[LeadStatus(status)],
+    destination=destination_name,
+    delivery_error=error_words,
 )
 _templates.globals.update(step_label=step_label)

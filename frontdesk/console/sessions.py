@@ -34,8 +34,7 @@ class SignedIn:
 
 def start(session: Session, staff_id: str, now: datetime) -> str:
     """Sign somebody in and return the token for their browser. Everybody's sign-ins that are over go."""
-    over = sa.or_(StaffSession.last_seen_at <= now - IDLE, StaffSession.created_at <= now - LONGEST)
-    session.execute(sa.delete(StaffSession).where(over))
+    session.execute(sa.delete(StaffSession).where(is_over(now)))
     token = secrets.token_urlsafe(32)
     session.add(
         StaffSession(
@@ -59,6 +58,11 @@ def resume(session: Session, token: str, now: datetime) -> SignedIn:
         raise SignedOut(expired=session.scalar(sa.select(StaffSession.staff_id).where(this_one)) is not None)
     staff = session.get_one(Staff, row.staff_id)
     return SignedIn(staff.id, staff.email, staff.role, row.csrf_token)
+
+
+def is_over(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a sign-in has run out."""
+    return sa.or_(StaffSession.last_seen_at <= now - IDLE, StaffSession.created_at <= now - LONGEST)
 
 
 def end(session: Session, token: str) -> None:

@@ -45,6 +45,7 @@ _DAY_OF_MONTH = _form(
     r"\bthe\s+", _DAY, rf"{_TH}\b(?!\s+(?:of|available|appointment|opening|slot|thing|one|week|time|visit|half)\b)"
 )
 _WEEKDAY = _form(rf"\b(?:(?P<which>next|this|coming)\s+)?(?P<name>{WEEKDAY_NAME})(?P<several>s)?\b")
+_SEVERAL_PARTS = _form(rf"\b{WEEKDAY_NAME}\s+(?:mornings|afternoons|evenings|nights)\b")
 _MONTH = any_of(MONTH_NAME)
 # "May" and "march" are verbs too, unless something makes months of them.
 _MONTHS_ALSO_VERBS = frozenset({"may", "mar", "march"})
@@ -59,7 +60,7 @@ _ALWAYS = any_of(r"24\s*/\s*7")
 
 EXCLUDES = any_of(
     r"not|no|but|except|never|cannot|besides|other than|avoid|\w+n['’]t|cant|wont|dont|doesnt|isnt",
-    r"busy|away|unavailable|out of town|bad|worst",
+    r"busy|away|unavailable|out of town|bad|worst|(?:i|he|she|we|they) works?",
 )
 PAST = any_of(
     r"yesterday|ago|last (?:week|month|year)(?! (?:of|in)\b)|last night",
@@ -90,8 +91,8 @@ def read_date(text: str, today: date) -> date | None:
     if EXCLUDES.search(text) or any(pattern.search(text) for pattern in _LEAVES_OPEN):
         return None
     weekdays = list(_WEEKDAY.finditer(text))
-    if any(match["several"] for match in weekdays):
-        return None  # "Tuesdays" is no one day
+    if any(match["several"] for match in weekdays) or _SEVERAL_PARTS.search(text):
+        return None  # "Tuesdays" is no one day, nor is "Tuesday mornings"
     if explicit:
         if len(explicit) > 1:
             return None
@@ -101,6 +102,16 @@ def read_date(text: str, today: date) -> date | None:
         return None  # "a Tuesday in December"
     named = _relative(text, today)
     return named.pop() if len(named) == 1 else None
+
+
+def explicit_places(text: str) -> list[tuple[int, int]]:
+    """Return where a text names days by their number, "December 1" or "12/1", by characters."""
+    places: list[tuple[int, int]] = []
+    for pattern in (*_EXPLICIT, _DAY_OF_MONTH):
+        for match in pattern.finditer(text):
+            if not any(match.start() < end and start < match.end() for start, end in places):
+                places.append(match.span())
+    return sorted(places)
 
 
 def names_a_weekday(text: str) -> bool:

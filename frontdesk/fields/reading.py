@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 SKIPPED = ""
@@ -11,9 +11,10 @@ SKIPPED = ""
 
 @dataclass(frozen=True)
 class Accepted:
-    """The text answers the field."""
+    """The text answers the field; `typed` is the part of it that does, as it was typed, where that differs."""
 
     value: Any
+    typed: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,16 @@ class NotAnAnswer:
     response: str
 
 
-Reading = Accepted | Refused | NotAnAnswer
+@dataclass(frozen=True)
+class Doubtful:
+    """The text answers the field, probably with a slip: `response` asks once whether `suggestion` is meant."""
+
+    value: Any
+    suggestion: Any
+    response: str
+
+
+Reading = Accepted | Refused | NotAnAnswer | Doubtful
 
 
 def any_of(*phrases: str) -> re.Pattern[str]:
@@ -48,9 +58,12 @@ _MODAL = (
 # "When can I", "what does it", "how long": but "when I sit, my back hurts" is told.
 _WH = r"(?:who|whom|whose|what|whats|when|where|why|how|hows|which)(?:[’']?s)?\b\s+(?!(?:i|i[’']?m|i[’']ve|my|we)\b)"
 _QUESTION_START = re.compile(rf"^\W*(?:{_MODAL}|{_WH}|why\b)", re.IGNORECASE)
+_WHY_NOT = re.compile(r"[\s,.]*\bwhy not\W*$", re.IGNORECASE)  # "sure, why not?"
+_THUMBS_UP, _THUMBS_DOWN = frozenset("👍👌✅✔💯🆗"), frozenset("👎❌🚫✖")
 _YES = re.compile(
-    r"^\W*(yes|y|yeah|yea|yep|yup|sure|ok|okay|k|fine|of course|correct|right(?! now)|send it|go ahead|please do|"
-    r"i do|i agree|agreed|that'?s right|looks good|si|sí)\b(?!')",
+    r"^\W*(yes+|y|yeah|yea|yep|yup|sure|ok|okay|k|fine|of course|correct|right(?! now)|send it|go (?:ahead|for it)|"
+    r"please do|absolutely|definitely|certainly|perfect|sounds (?:good|great|right|fine)|"
+    r"(?:that )?works for me|that works|(?:it'?s )?all good|i do|i agree|agreed|that'?s right|looks good|si|sí)\b(?!')",
     re.IGNORECASE,
 )
 _NO = re.compile(
@@ -81,7 +94,8 @@ def tidy(text: str) -> str:
         for character in unicodedata.normalize("NFC", text)
         if character in _JOINERS or character.isspace() or unicodedata.category(character) not in ("Cf", "Cc")
     )
-    return " ".join("".join(visible).split()).strip(_JOINERS)
+    each = (word.strip(_JOINERS) for word in "".join(visible).split())
+    return " ".join(word for word in each if word)
 
 
 def words(text: str) -> list[str]:
@@ -99,32 +113,48 @@ def looks_like_question(text: str) -> bool:
 
 def is_yes(text: str) -> bool:
     """Tell whether a text says yes, and only yes."""
-    said = _straight(text)
+    said = _WHY_NOT.sub("", straight(text))
     yes = _YES.match(said)
+    if yes is None and _says_only(said, _THUMBS_UP):
+        return True
     return yes is not None and not looks_like_question(said) and _CONDITION.search(said, yes.end()) is None
 
 
 def is_no(text: str) -> bool:
     """Tell whether a text says no."""
-    said = _straight(text)
+    said = straight(text)
+    if _says_only(said, _THUMBS_DOWN):
+        return True
     return _NO.match(said) is not None and not looks_like_question(said) and not is_undecided(said)
+
+
+def _says_only(said: str, signs: frozenset[str]) -> bool:
+    """Tell whether a text consists of some signs, in whatever colour."""
+    shown = [
+        character for character in said if unicodedata.category(character)[0] not in "MZ" and not _is_tone(character)
+    ]
+    return bool(shown) and all(character in signs for character in shown)
+
+
+def _is_tone(character: str) -> bool:
+    return "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 def is_undecided(text: str) -> bool:
     """Tell whether a text that may sound like a no leaves it open, as "I don't know" and "no problem" do."""
-    return _NEITHER.search(_straight(text)) is not None
+    return _NEITHER.search(straight(text)) is not None
 
 
 def is_conditional(text: str) -> bool:
     """Tell whether a text holds a "but", an "only" or a "not", which a plain yes does not."""
-    return _CONDITION.search(_straight(text)) is not None
+    return _CONDITION.search(straight(text)) is not None
 
 
 def is_skip(text: str) -> bool:
     """Tell whether somebody does not want to answer."""
-    return _SKIP.match(_straight(text)) is not None
+    return _SKIP.match(straight(text)) is not None
 
 
-def _straight(text: str) -> str:
+def straight(text: str) -> str:
     """Return a text with the apostrophes of a keyboard; phones type others."""
     return tidy(text).replace("’", "'").replace("‘", "'")

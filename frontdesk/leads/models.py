@@ -1,11 +1,17 @@
-"""Appointment requests, their notes and the history of their status."""
+"""Appointment requests and what belongs to them: notes, history, search keys, consents, drafts.
+
+Encrypted is what says who somebody is or what they want; what the clinic sorts and counts by is not.
+"""
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from frontdesk import lookup
+from frontdesk.columns import EncryptedJson, EncryptedText
 from frontdesk.db import Base, new_id, utc_now
 
 
@@ -26,7 +32,7 @@ class Lead(Base):
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
     reference: Mapped[str] = mapped_column(sa.String(16), unique=True)
-    # One run of the form has one request_id: saving it again finds the lead instead of making another.
+    # The run of the form that made it; `runs` has all.
     request_id: Mapped[str] = mapped_column(sa.String(64), unique=True)
     conversation_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
     channel: Mapped[str] = mapped_column(sa.String(10))
@@ -40,12 +46,13 @@ class Lead(Base):
         default=LeadStatus.NEW,
         index=True,
     )
-    full_name: Mapped[str] = mapped_column(sa.Text)
-    phone: Mapped[str] = mapped_column(sa.String(32))
-    email: Mapped[str | None] = mapped_column(sa.String(320))
+    full_name: Mapped[str] = mapped_column(EncryptedText)
+    phone: Mapped[str] = mapped_column(EncryptedText)  # E.164
+    phone_typed: Mapped[str | None] = mapped_column(EncryptedText)
+    email: Mapped[str | None] = mapped_column(EncryptedText)
     patient_type: Mapped[str | None] = mapped_column(sa.String(10))
-    reason: Mapped[str | None] = mapped_column(sa.Text)
-    preferred_text: Mapped[str | None] = mapped_column(sa.Text)
+    reason: Mapped[str | None] = mapped_column(EncryptedText)
+    preferred_text: Mapped[str | None] = mapped_column(EncryptedText)
     preferred_date: Mapped[date | None] = mapped_column(sa.Date)
     preferred_part_of_day: Mapped[str | None] = mapped_column(sa.String(10))
     consent_given: Mapped[bool]
@@ -54,6 +61,9 @@ class Lead(Base):
     assigned_to: Mapped[str | None] = mapped_column(sa.String(320))
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    # The first member of staff who opened it.
+    seen_at: Mapped[datetime | None]
+    seen_by: Mapped[str | None] = mapped_column(sa.String(320))
 
     notes: Mapped[list["LeadNote"]] = relationship(
         back_populates="lead",
@@ -63,17 +73,19 @@ class Lead(Base):
     status_changes: Mapped[list["LeadStatusChange"]] = relationship(
         order_by="LeadStatusChange.changed_at", cascade="all, delete-orphan"
     )
+    runs: Mapped[list["LeadRun"]] = relationship(order_by="LeadRun.saved_at", cascade="all, delete-orphan")
+    keys: Mapped[list["LeadKey"]] = relationship(cascade="all, delete-orphan")
 
 
 class LeadNote(Base):
-    """What a member of staff wrote about a request."""
+    """What a member of staff, or the assistant, wrote about a request."""
 
     __tablename__ = "lead_notes"
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
     lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True)
     author: Mapped[str] = mapped_column(sa.String(320))
-    text: Mapped[str] = mapped_column(sa.Text)
+    text: Mapped[str] = mapped_column(EncryptedText)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     lead: Mapped[Lead] = relationship(back_populates="notes")
@@ -90,3 +102,73 @@ class LeadStatusChange(Base):
     to_status: Mapped[str] = mapped_column(sa.String(16))
     changed_by: Mapped[str] = mapped_column(sa.String(320))
     changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LeadRun(Base):
+    """A run of the form whose answers are in a request: the same run again is known by it, and saves nothing."""
+
+    __tablename__ = "lead_runs"
+
+    request_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True)
+    saved_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class KeyKind(StrEnum):
+    """What a request can be found by."""
+
+    PHONE = "phone"
+    PHONE_END = "phone end"  # its last digits
+    EMAIL = "email"
+    NAME = "name"  # every word of the name, in no order
+    NAME_WORD = "name word"  # one of them
+
+
+class LeadKey(Base):
+    """A keyed hash of something a request can be found by."""
+
+    __tablename__ = "lead_keys"
+    # The newest request with a key is the next one in the index, however many have the same.
+    __table_args__ = (sa.Index("ix_lead_keys_key", "key", "created_at"),)
+
+    lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(lookup.LENGTH), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    created_at: Mapped[datetime]  # the request's
+
+
+class ConsentRecord(Base):
+    """What somebody answered to which words, and when. The database refuses to change a row.
+
+    There is no foreign key: what was agreed to can be shown even after the request is gone. `lead_id` is None for a
+    refusal, of which nothing else is kept.
+    """
+
+    __tablename__ = "consents"
+    # A run that is saved again after a crash leaves one answer.
+    __table_args__ = (sa.UniqueConstraint("request_id", "purpose", "given", name="uq_consents_request_id"),)
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
+    request_id: Mapped[str] = mapped_column(sa.String(64))
+    lead_id: Mapped[str | None] = mapped_column(sa.String(32), index=True)
+    conversation_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    purpose: Mapped[str] = mapped_column(sa.String(16))
+    given: Mapped[bool]
+    words: Mapped[str] = mapped_column(sa.Text)
+    version: Mapped[str] = mapped_column(sa.String(12))
+    channel: Mapped[str] = mapped_column(sa.String(10))
+    at: Mapped[datetime]
+
+
+class Draft(Base):
+    """A run of the form that is not finished: what was said so far, for whoever comes back in time."""
+
+    __tablename__ = "drafts"
+
+    request_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    data: Mapped[dict[str, Any]] = mapped_column(EncryptedJson)
+    # So that what somebody asked to be deleted is found by their phone number.
+    phone_key: Mapped[str | None] = mapped_column(sa.String(lookup.LENGTH), index=True)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

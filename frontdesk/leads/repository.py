@@ -1,25 +1,59 @@
-"""Saving, finding and moving appointment requests. Neither commits nor knows about HTTP."""
+"""Saving, finding and moving appointment requests. Neither commits nor knows about HTTP.
 
-import datetime as dt
-import secrets
+All that callers need; saving, searching and drafts have a module each.
+"""
+
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from frontdesk.db import utc_now
-from frontdesk.leads.models import Lead, LeadNote, LeadStatus, LeadStatusChange
+from frontdesk.leads.drafts import drop_draft, keep_draft, open_draft
+from frontdesk.leads.models import Lead, LeadKey, LeadNote, LeadStatus, LeadStatusChange
+from frontdesk.leads.saving import (
+    ASSISTANT,
+    Consent,
+    NewLead,
+    Outcome,
+    PreferredTime,
+    Saved,
+    add_keys,
+    record_refusal,
+    save_once,
+)
+from frontdesk.leads.search import likely_doubles, search
+from frontdesk.lookup import lookup_of
 
-# No 0/O, 1/I/L, U: read aloud on the phone without mistakes.
-_REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-_REFERENCE_LENGTH = 7
-
-# Who wrote a note that no member of staff wrote.
-ASSISTANT = "assistant"
+__all__ = [
+    "ALLOWED_STEPS",
+    "ASSISTANT",
+    "Consent",
+    "IllegalStatusChange",
+    "LeadNotFound",
+    "NewLead",
+    "Outcome",
+    "PreferredTime",
+    "Saved",
+    "add_note",
+    "as_record",
+    "change_status",
+    "count_by_status",
+    "drop_draft",
+    "find",
+    "keep_draft",
+    "likely_doubles",
+    "newest",
+    "note_seen",
+    "oldest_first",
+    "open_draft",
+    "record_refusal",
+    "reindex",
+    "save_once",
+    "search",
+]
 
 ALLOWED_STEPS: dict[LeadStatus, frozenset[LeadStatus]] = {
     LeadStatus.NEW: frozenset({LeadStatus.CONTACTED, LeadStatus.SCHEDULED, LeadStatus.CLOSED, LeadStatus.SPAM}),
@@ -41,77 +75,6 @@ class IllegalStatusChange(Exception):
         super().__init__(f"A request that is {current.value} cannot become {wanted.value}.")
         self.current = current
         self.wanted = wanted
-
-
-@dataclass(frozen=True)
-class Consent:
-    """What the person agreed to: the exact words, and when they were shown and accepted."""
-
-    text: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class PreferredTime:
-    """The person's words about when it suits, and what was understood of them in the clinic's time zone."""
-
-    text: str
-    date: dt.date | None = None
-    part_of_day: str | None = None
-
-
-@dataclass(frozen=True)
-class NewLead:
-    """A confirmed request, about to be saved. `phone` is E.164."""
-
-    request_id: str
-    conversation_id: str | None
-    channel: str
-    full_name: str
-    phone: str
-    email: str | None
-    patient_type: str | None
-    reason: str | None
-    preferred_time: PreferredTime | None
-    consent: Consent
-    # What staff should know that has no field of its own.
-    note: str | None = None
-
-
-def save_once(session: Session, new: NewLead) -> Lead:
-    """Save a request and return it; return the saved one when this run of the form was saved before."""
-    by_request = sa.select(Lead).where(Lead.request_id == new.request_id)
-    known = session.scalar(by_request)
-    if known is not None:
-        return known
-    preferred = new.preferred_time
-    lead = Lead(
-        reference="KL-" + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(_REFERENCE_LENGTH)),
-        request_id=new.request_id,
-        conversation_id=new.conversation_id,
-        channel=new.channel,
-        status=LeadStatus.NEW,
-        full_name=new.full_name,
-        phone=new.phone,
-        email=new.email,
-        patient_type=new.patient_type,
-        reason=new.reason,
-        preferred_text=preferred.text if preferred else None,
-        preferred_date=preferred.date if preferred else None,
-        preferred_part_of_day=preferred.part_of_day if preferred else None,
-        consent_given=True,
-        consent_at=new.consent.at,
-        consent_text=new.consent.text,
-    )
-    try:
-        with session.begin_nested():
-            session.add(lead)
-            if new.note:
-                lead.notes.append(LeadNote(author=ASSISTANT, text=new.note))
-    except IntegrityError:
-        # Another process saved the same run in between.
-        return session.scalars(by_request).one()
-    return lead
 
 
 def find(session: Session, lead_id: str) -> Lead:
@@ -178,6 +141,27 @@ def add_note(session: Session, lead_id: str, text: str, author: str) -> LeadNote
     note = LeadNote(lead_id=lead_id, author=author, text=text)
     session.add(note)
     return note
+
+
+def note_seen(session: Session, lead_id: str, seen_by: str, now: datetime | None = None) -> None:
+    """Note that a member of staff has opened a request; the first one stays."""
+    session.execute(
+        sa.update(Lead)
+        .where(Lead.id == lead_id, Lead.seen_at.is_(None))
+        .values(seen_at=now or utc_now(), seen_by=seen_by)
+    )
+
+
+def reindex(session: Session) -> int:
+    """Make the keys by which requests are found anew, for a new lookup secret; return the number of requests."""
+    session.execute(sa.delete(LeadKey))
+    lookup = lookup_of(session)
+    count = 0
+    for lead in session.scalars(sa.select(Lead).execution_options(yield_per=500)):
+        add_keys(lead, lookup)
+        count += 1
+    session.flush()
+    return count
 
 
 def as_record(lead: Lead) -> dict[str, Any]:

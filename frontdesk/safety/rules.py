@@ -51,6 +51,7 @@ class Rule:
     squeezed: tuple[str, ...]
     even_if_past: bool
     even_if_negated: bool
+    even_if_asked: bool
     alarm: tuple[str, ...]
     quiet: tuple[str, ...]
 
@@ -63,7 +64,19 @@ class RuleBook:
     idioms: tuple[tuple[TokenPattern, ...], ...]
     past: tuple[tuple[TokenPattern, ...], ...]
     present: tuple[tuple[TokenPattern, ...], ...]
+    well_now: tuple[tuple[TokenPattern, ...], ...]
+    ended: tuple[tuple[TokenPattern, ...], ...]
+    denied: tuple[tuple[TokenPattern, ...], ...]
+    topics: tuple[tuple[TokenPattern, ...], ...]
+    somebody: tuple[tuple[TokenPattern, ...], ...]
+    confessions: tuple[tuple[TokenPattern, ...], ...]
     negations: frozenset[str]
+    deny: frozenset[str]
+    links: frozenset[str]
+    past_words: frozenset[str]
+    now_words: frozenset[str]
+    question_words: frozenset[str]
+    lead_ins: frozenset[str]
     spellings: Mapping[str, Sequence[str]]
     keywords: frozenset[str]
     others: frozenset[str]
@@ -71,8 +84,10 @@ class RuleBook:
 
     def words(self) -> set[str]:
         """Return every word that a rule names."""
-        found = {*self.negations, *self.others, *self.dangers}
-        groups = [self.idioms, self.past, self.present]
+        found = {*self.negations, *self.others, *self.dangers, *self.deny, *self.links}
+        found |= {*self.past_words, *self.now_words, *self.question_words, *self.lead_ins}
+        groups = [self.idioms, self.past, self.present, self.well_now, self.ended, self.denied]
+        groups += [self.topics, self.somebody, self.confessions]
         groups += [group for rule in self.rules for group in (rule.patterns, rule.unless)]
         for group in groups:
             for pattern in group:
@@ -113,6 +128,9 @@ def load_rules(folder: Path = FOLDER) -> RuleBook:
             compiler, folder / "reading.yml", _line(reading), _texts(folder / "reading.yml", reading, name)
         )
 
+    def words(*names: str) -> frozenset[str]:
+        return frozenset(map(plain, _texts(folder / "reading.yml", reading, *names)))
+
     rules = [rule for path in sorted(folder.glob("rules/*.yml")) for rule in _rules(path, _read(path), compiler)]
     if not rules:
         raise RuleError(f"{folder / 'rules'}: no rules are there. Restore the folder from the distribution.")
@@ -124,11 +142,23 @@ def load_rules(folder: Path = FOLDER) -> RuleBook:
         idioms=compiled("idioms"),
         past=compiled("past"),
         present=compiled("present"),
-        negations=frozenset(map(plain, _texts(folder / "reading.yml", reading, "negations"))),
+        well_now=compiled("well_now"),
+        ended=compiled("ended"),
+        denied=compiled("denied"),
+        topics=compiled("topics"),
+        somebody=compiled("somebody"),
+        confessions=compiled("confessions"),
+        negations=words("negations"),
+        deny=words("lists", "deny"),
+        links=words("lists", "link"),
+        past_words=words("past_words"),
+        now_words=words("now_words"),
+        question_words=words("question_words"),
+        lead_ins=words("lead_ins"),
         spellings=spellings,
-        keywords=frozenset(map(plain, _texts(folder / "reading.yml", reading, "keywords"))),
-        dangers=frozenset(map(plain, _texts(folder / "reading.yml", reading, "dangers"))),
-        others=frozenset(map(plain, _texts(folder / "reading.yml", reading, "others"))),
+        keywords=words("keywords"),
+        dangers=words("dangers"),
+        others=words("others"),
     )
 
 
@@ -203,6 +233,7 @@ def _rules(path: Path, content: Mapping[str, Any], compiler: _Compiler) -> Itera
             "squeezed",
             "even_if_past",
             "even_if_negated",
+            "even_if_asked",
             "alarm",
             "quiet",
         }
@@ -220,6 +251,7 @@ def _rules(path: Path, content: Mapping[str, Any], compiler: _Compiler) -> Itera
             squeezed=tuple(plain(text).replace(" ", "") for text in texts.get("squeezed", [])),
             even_if_past=bool(entry.get("even_if_past")),
             even_if_negated=bool(entry.get("even_if_negated")),
+            even_if_asked=bool(entry.get("even_if_asked")),
             alarm=tuple(_texts(path, entry, "alarm")),
             quiet=tuple(texts.get("quiet", [])),
         )

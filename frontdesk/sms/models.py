@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from frontdesk.columns import EncryptedText
 from frontdesk.db import Base, utc_now
 
 
@@ -15,7 +16,7 @@ class SmsReceipt(Base):
 
     message_sid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     # Empty: nothing is said to a number that opted out.
-    reply: Mapped[str] = mapped_column(sa.Text)
+    reply: Mapped[str] = mapped_column(EncryptedText)
     # None for STOP, START and HELP, which are no part of a conversation.
     conversation_id: Mapped[str | None] = mapped_column(
         sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True

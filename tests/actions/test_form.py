@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import shutil
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.interfaces import Tracker
 from starlette.testclient import TestClient
 
-from actions.form import ALWAYS_FIRST, FIELDS, INTERRUPTIONS, RUN_SLOTS, ValidateAppointmentForm
+from actions.form import ValidateAppointmentForm
+from actions.hearing import ALWAYS_FIRST, INTERRUPTIONS
 from actions.review import CONFIRMED
+from actions.run import ABOUT, FIELDS, RUN_SLOTS, About
 from actions.server import create_app
-from frontdesk.db import Database
+from frontdesk.db import Database, open_database
 from frontdesk.fields.when import NO_PREFERENCE
-from frontdesk.leads.models import Lead
+from frontdesk.leads.drafts import open_draft
+from frontdesk.leads.models import ConsentRecord, Lead
 from frontdesk.leads.repository import as_record
 from frontdesk.settings import Settings
 
@@ -43,7 +47,12 @@ FILLED = {
     "email": "maria@example.com",
     "patient_type": "new",
     "reason": "years of depression",
-    "preferred_time": {"text": "next Tuesday morning", "date": "2026-12-01", "part_of_day": "morning"},
+    "preferred_time": {
+        "text": "next Tuesday morning",
+        "date": "2026-12-01",
+        "part_of_day": "morning",
+        "understood": "Tuesday, December 1, 2026, in the morning",
+    },
     "consent": {"given": True, "at": "2026-11-22T15:04:05+00:00"},
 }
 CONFIRMED_RUN = {**FILLED, "review": CONFIRMED}
@@ -132,16 +141,26 @@ class Rasa:
         return result["events"], [said["response"] for said in result["responses"]]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(settings(tmp_path).database)
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an empty database and its keys."""
+    folder = tmp_path_factory.mktemp("migrated")
+    database = open_database(settings(folder))
     database.migrate()
+    database.close()
+    return folder
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    database = open_database(settings(tmp_path))
     yield database
     database.close()
 
 
 @pytest.fixture
-def rasa(tmp_path: Path) -> Iterator[Rasa]:
+def rasa(tmp_path: Path, database: Database) -> Iterator[Rasa]:
     with TestClient(create_app(settings(tmp_path))) as client:
         yield Rasa(client)
 
@@ -152,7 +171,13 @@ def leads(database: Database) -> list[dict[str, Any]]:
 
 
 def slots_set(events: list[dict[str, Any]]) -> dict[str, Any]:
-    return {event["name"]: event["value"] for event in events if event["event"] == "slot"}
+    """Return what the events set, but for what a run knows besides its fields."""
+    return {event["name"]: event["value"] for event in events if event["event"] == "slot" and event["name"] != ABOUT}
+
+
+def about(events: list[dict[str, Any]]) -> About:
+    """Return what a run knows besides its fields after these events."""
+    return About.of({event["name"]: event["value"] for event in events if event["event"] == "slot"})
 
 
 def is_rejected(events: list[dict[str, Any]]) -> bool:
@@ -196,7 +221,8 @@ def test_each_run_of_the_form_gets_an_id_of_its_own(rasa: Rasa) -> None:
     ]
     assert len(begun[0]) == 32
     assert begun[0] != begun[1]
-    assert rasa.answer(None, "I'd like an appointment", "request_appointment", request_id=begun[0]) == ([], [])
+    again = rasa.answer(None, "I'd like an appointment", "request_appointment", request_id=begun[0])
+    assert "request_id" not in slots_set(again[0])
 
 
 @pytest.mark.parametrize(
@@ -207,13 +233,17 @@ def test_each_run_of_the_form_gets_an_id_of_its_own(rasa: Rasa) -> None:
         ("email", "Maria@Example.com", "Maria@example.com"),
         ("patient_type", "I'm a new patient", "new"),
         ("reason", "depression that pills did not help", "depression that pills did not help"),
-        ("preferred_time", "mornings", {"text": "mornings", "date": None, "part_of_day": "morning"}),
+        (
+            "preferred_time",
+            "mornings",
+            {"text": "mornings", "date": None, "part_of_day": "morning", "understood": "in the morning"},
+        ),
         ("review", "yes, send it", CONFIRMED),
     ],
 )
 def test_an_answer_is_taken_and_nothing_else_is_touched(rasa: Rasa, field: str, text: str, value: Any) -> None:
     events, said = rasa.answer(field, text)
-    assert [event["event"] for event in events] == ["slot"]
+    assert {event["event"] for event in events} == {"slot"}
     assert slots_set(events) == {field: value}
     assert said == []
 
@@ -223,7 +253,8 @@ def test_an_answer_is_taken_and_nothing_else_is_touched(rasa: Rasa, field: str, 
     [
         ("full_name", "x" * 300, "utter_invalid_full_name"),
         ("full_name", "yes", "utter_invalid_full_name"),
-        ("phone", "555-0142", "utter_invalid_phone"),
+        ("phone", "555-0142", "utter_invalid_phone_short"),
+        ("phone", "911", "utter_invalid_phone_emergency"),
         ("phone", "800-555-0142", "utter_invalid_phone_kind"),
         ("email", "ana@example", "utter_invalid_email"),
         ("patient_type", "both", "utter_invalid_patient_type"),
@@ -249,9 +280,9 @@ def test_a_slot_that_was_not_asked_for_is_left_alone(rasa: Rasa) -> None:
     assert rasa.outcome(rasa.call(VALIDATE, state)) == ([], [])
 
 
-def test_a_day_is_meant_in_the_clinics_time_zone() -> None:
+def test_a_day_is_meant_in_the_clinics_time_zone(database: Database) -> None:
     late_on_saturday = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)  # 22:30 on 21 November in New York
-    form = ValidateAppointmentForm(ZoneInfo("America/New_York"), now=lambda: late_on_saturday)
+    form = ValidateAppointmentForm(database, ZoneInfo("America/New_York"), now=lambda: late_on_saturday)
     state = tracker({"request_id": "a"}, "preferred_time", "tomorrow", "nlu_fallback", 0.5)
     events = asyncio.run(form.run(CollectingDispatcher(), Tracker.from_dict(state), DOMAIN))
     assert slots_set(events)["preferred_time"]["date"] == "2026-11-22"
@@ -267,7 +298,12 @@ def test_a_day_is_meant_in_the_clinics_time_zone() -> None:
         ("email", "I’d rather not say", "nlu_fallback", ""),
         ("patient_type", "skip this one", "skip", ""),
         ("reason", "no thanks", "deny", ""),
-        ("preferred_time", "skip", "skip", {"text": NO_PREFERENCE, "date": None, "part_of_day": None}),
+        (
+            "preferred_time",
+            "skip",
+            "skip",
+            {"text": NO_PREFERENCE, "date": None, "part_of_day": None, "understood": ""},
+        ),
     ],
 )
 def test_what_may_be_skipped_is_skipped(rasa: Rasa, field: str, text: str, intent: str, value: Any) -> None:
@@ -386,7 +422,7 @@ def test_without_consent_the_form_ends_and_nothing_is_saved(
     assert refused["requested_slot"] is None  # which ends the form
     events, responses = rasa.run(SAVE, {**CONFIRMED_RUN, "consent": refused["consent"]})
     assert [said["response"] for said in responses] == ["utter_consent_refused"]
-    assert slots_set(events) == dict.fromkeys(RUN_SLOTS)
+    assert slots_set(events) == dict.fromkeys(slot for slot in RUN_SLOTS if slot != ABOUT)
     assert leads(database) == []
 
 
@@ -404,7 +440,7 @@ def test_everything_is_read_back(rasa: Rasa) -> None:
     assert said["response"] == "utter_ask_review"
     for words in ("Maria de la Cruz", "(516) 555-0142", "maria@example.com", "new patient", "years of depression"):
         assert words in said["summary"]
-    assert "next Tuesday morning (Tuesday, December 1, 2026)" in said["summary"]
+    assert "next Tuesday morning (Tuesday, December 1, 2026, in the morning)" in said["summary"]
 
 
 def test_what_was_skipped_is_read_back_as_not_given(rasa: Rasa) -> None:
@@ -462,11 +498,13 @@ def test_a_confirmed_request_is_saved_and_confirmed_with_its_reference(rasa: Ras
     events, (said,) = rasa.run(SAVE, CONFIRMED_RUN)
     (lead,) = leads(database)
     assert (said["response"], said["lead"]) == ("utter_request_saved", lead["reference"])
-    assert slots_set(events) == dict.fromkeys(RUN_SLOTS)
+    assert slots_set(events) == dict.fromkeys(slot for slot in RUN_SLOTS if slot != ABOUT)
     assert {name: lead[name] for name in ("full_name", "phone", "email", "patient_type", "reason")} == {
         name: FILLED[name] for name in ("full_name", "phone", "email", "patient_type", "reason")
     }
-    assert lead["preferred_time"] == FILLED["preferred_time"]
+    assert lead["preferred_time"] == {
+        key: value for key, value in FILLED["preferred_time"].items() if key != "understood"
+    }
     assert (lead["status"], lead["channel"]) == ("new", "widget")
     question = DOMAIN["responses"]["utter_ask_consent"][0]["text"]
     assert lead["consent"] == {"given": True, "at": "2026-11-22T15:04:05Z", "text": question}
@@ -486,11 +524,23 @@ def test_an_extension_is_kept_beside_the_number(rasa: Rasa, database: Database) 
 
 
 def test_saving_twice_saves_once(rasa: Rasa, database: Database) -> None:
-    first, again, other = (
-        rasa.run(SAVE, {**CONFIRMED_RUN, "request_id": request_id})[1][0]["lead"] for request_id in ("a", "a", "b")
-    )
-    assert first == again != other
-    assert [lead["reference"] for lead in leads(database)] == [first, other]
+    first, again = (rasa.run(SAVE, {**CONFIRMED_RUN, "request_id": "a"})[1][0]["lead"] for _ in range(2))
+    assert first == again
+    assert [lead["reference"] for lead in leads(database)] == [first]
+
+
+def test_the_same_person_the_same_day_joins_the_open_request(rasa: Rasa, database: Database) -> None:
+    first = rasa.run(SAVE, {**CONFIRMED_RUN, "request_id": "a"})[1][0]
+    again = rasa.run(SAVE, {**CONFIRMED_RUN, "request_id": "b", "reason": "my back as well"})[1][0]
+    assert (again["response"], again["lead"]) == ("utter_request_joined", first["lead"])
+    (lead,) = leads(database)
+    assert any("my back as well" in note["text"] for note in lead["notes"])
+
+
+def test_another_person_is_another_request(rasa: Rasa, database: Database) -> None:
+    rasa.run(SAVE, {**CONFIRMED_RUN, "request_id": "a"})
+    rasa.run(SAVE, {**CONFIRMED_RUN, "request_id": "b", "full_name": "Rosa Cruz"})
+    assert len(leads(database)) == 2
 
 
 @pytest.mark.parametrize("review", [None, "", "no"])
@@ -502,7 +552,7 @@ def test_what_was_not_confirmed_is_not_saved(rasa: Rasa, database: Database, rev
 def test_a_cancelled_request_is_forgotten(rasa: Rasa, database: Database) -> None:
     events, (said,) = rasa.run("action_cancel_request", CONFIRMED_RUN)
     assert said["response"] == "utter_request_cancelled"
-    assert slots_set(events) == dict.fromkeys(RUN_SLOTS)
+    assert slots_set(events) == dict.fromkeys(slot for slot in RUN_SLOTS if slot != ABOUT)
     assert leads(database) == []
 
 
@@ -519,7 +569,7 @@ def test_a_database_that_fails_is_an_error_and_the_yes_can_be_said_again(
     with TestClient(create_app(settings(tmp_path))) as client:
         failed = Rasa(client).call(SAVE, state)  # its tables are not there yet
         assert failed.status_code == 500
-        database = Database(settings(tmp_path).database)
+        database = open_database(settings(tmp_path))
         database.migrate()
         assert Rasa(client).call(SAVE, state).status_code == 200
     assert len(leads(database)) == 1
@@ -555,3 +605,221 @@ def test_a_run_that_lost_a_field_is_an_error_not_half_a_lead(
     for words in WORDS:
         assert words not in response.text
         assert words not in caplog.text + printed.out + printed.err
+
+
+# --------------------------------------------------------------------------- beginning
+
+BEGIN = "action_begin_request"
+
+
+def begin(rasa: Rasa, text: str, **slots: Any) -> tuple[dict[str, Any], list[str], About]:
+    """Begin a request with this message; return the slots, the responses and what is known besides."""
+    events, said = rasa.outcome(rasa.call(BEGIN, tracker(slots, None, text, "request_appointment", 0.9)))
+    return slots_set(events), said, about(events)
+
+
+def test_a_request_is_introduced_and_gets_an_id(rasa: Rasa) -> None:
+    slots, said, _ = begin(rasa, "I'd like an appointment")
+    assert said == ["utter_request_appointment"]
+    assert len(slots["request_id"]) == 32
+
+
+@pytest.mark.parametrize("text", ["can someone call me", "please give me a call", "I want a callback", "call me back"])
+def test_who_wants_a_call_is_asked_for_little(rasa: Rasa, database: Database, text: str) -> None:
+    slots, said, known = begin(rasa, text)
+    assert said == ["utter_request_call"]
+    assert known.call_back
+    assert {slots[name] for name in ("email", "patient_type", "reason")} == {""}
+    assert slots["preferred_time"] is None
+    rasa.run(SAVE, CONFIRMED_RUN | {"request_about": known.as_dict()})
+    (lead,) = leads(database)
+    assert "Asked to be called back." in [note["text"] for note in lead["notes"]]
+
+
+def test_what_the_opening_says_is_not_asked_again(rasa: Rasa) -> None:
+    text = "I'm Ana Ruiz, 516-555-0142, mornings are best, I'd like an appointment"
+    slots = slots_set(rasa.answer(None, text, "request_appointment")[0])
+    assert (slots["full_name"], slots["phone"]) == ("Ana Ruiz", "+15165550142")
+    assert slots["preferred_time"]["part_of_day"] == "morning"
+
+
+def test_what_was_given_within_a_day_is_taken_up_again(rasa: Rasa) -> None:
+    slots, said, _ = begin(rasa, "appointment", full_name="Ana Ruiz", request_id="a")
+    assert said == ["utter_request_resumed"]
+    assert (slots["full_name"], slots["request_id"]) == ("Ana Ruiz", "a")
+
+
+def test_what_is_older_than_a_day_is_forgotten(rasa: Rasa) -> None:
+    long_ago = {"changed_at": (datetime.now(UTC) - timedelta(hours=25)).isoformat()}
+    slots, said, _ = begin(rasa, "appointment", full_name="Ana Ruiz", request_id="a", request_about=long_ago)
+    assert said == ["utter_request_appointment"]
+    assert slots["full_name"] is None
+    assert slots["request_id"] != "a"
+
+
+def test_a_draft_is_kept_from_the_first_answer_and_taken_up_when_rasa_forgot_it(rasa: Rasa) -> None:
+    rasa.answer("full_name", "Ana Ruiz, 516-555-0142")
+    slots, said, _ = begin(rasa, "appointment")
+    assert said == ["utter_request_resumed"]
+    assert (slots["full_name"], slots["phone"]) == ("Ana Ruiz", "+15165550142")
+
+
+@pytest.mark.parametrize("end", ["action_cancel_request", SAVE])
+def test_the_draft_goes_when_the_request_is_saved_or_given_up(rasa: Rasa, database: Database, end: str) -> None:
+    rasa.answer("full_name", "Ana Ruiz", request_id=CONFIRMED_RUN["request_id"])
+    with database.session() as session:
+        assert open_draft(session, "c0ffee") is not None
+    rasa.run(end, CONFIRMED_RUN)
+    with database.session() as session:
+        assert open_draft(session, "c0ffee") is None
+
+
+def test_a_no_to_being_contacted_is_all_that_is_kept(rasa: Rasa, database: Database) -> None:
+    rasa.answer("full_name", "Ana Ruiz", request_id=CONFIRMED_RUN["request_id"])
+    rasa.run(SAVE, {**CONFIRMED_RUN, "consent": {"given": False, "at": "2026-11-22T15:04:05+00:00"}})
+    with database.session() as session:
+        assert open_draft(session, "c0ffee") is None
+        (refusal,) = session.scalars(sa.select(ConsentRecord))
+        assert (refusal.given, refusal.lead_id, refusal.channel) == (False, None, "widget")
+        assert refusal.words == DOMAIN["responses"]["utter_ask_consent"][0]["text"]
+
+
+# --------------------------------------------------------------------------- more than one thing in a message
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("full_name", "Ana Ruiz, 516-555-0142", {"full_name": "Ana Ruiz", "phone": "+15165550142"}),
+        ("full_name", "ana ruiz 516 555 0142", {"full_name": "ana ruiz", "phone": "+15165550142"}),
+        ("phone", "516-555-0142, ana@example.com", {"phone": "+15165550142", "email": "ana@example.com"}),
+        ("email", "ana@example.com and I'm a new patient", {"email": "ana@example.com", "patient_type": "new"}),
+    ],
+)
+def test_several_facts_in_one_message_are_all_taken(
+    rasa: Rasa, field: str, text: str, expected: dict[str, Any]
+) -> None:
+    slots = slots_set(rasa.answer(field, text)[0])
+    assert {name: slots.get(name) for name in expected} == expected
+
+
+def test_a_fact_and_a_question_are_both_heard(rasa: Rasa) -> None:
+    events, _said = rasa.answer("phone", "516-555-0142, and how much does it cost?", "cost/price", 0.9)
+    assert is_rejected(events)
+    assert slots_set(events)["phone"] == "+15165550142"
+
+
+@pytest.mark.parametrize("field", ["email", "patient_type", "reason", "preferred_time", "consent", "review"])
+def test_a_field_can_be_corrected_at_any_time(rasa: Rasa, field: str) -> None:
+    known = {name: value for name, value in FILLED.items() if name != field}
+    events, said = rasa.answer(field, "actually my number is 516-555-0143", **known)
+    assert slots_set(events)["phone"] == "+15165550143"
+    assert slots_set(events)[field] is None
+    assert said == ["utter_changed"]
+    assert not is_rejected(events)
+
+
+def test_a_name_can_be_respelled_at_the_review(rasa: Rasa) -> None:
+    events, said = rasa.answer("review", "no, it's spelled Mariah", **FILLED)
+    assert slots_set(events)["full_name"] == "Mariah de la Cruz"
+    assert slots_set(events)["review"] is None
+    assert said == ["utter_changed"]
+
+
+def test_the_same_answer_twice_is_no_answer_to_the_next_question(rasa: Rasa) -> None:
+    events, said = rasa.answer("phone", "ana ruiz", full_name="Ana Ruiz")
+    assert said == ["utter_have_that"]
+    assert slots_set(events) == {"phone": None}
+
+
+@pytest.mark.parametrize("field", ["email", "patient_type", "preferred_time"])
+def test_a_wish_to_change_a_field_asks_for_it_anew_at_any_time(rasa: Rasa, field: str) -> None:
+    known = {name: value for name, value in FILLED.items() if name != field}
+    events, _ = rasa.answer(field, "change my phone number", "logistics/phone_contact", 0.9, **known)
+    assert not is_rejected(events)
+    assert slots_set(events) == {field: None, "phone": None}
+
+
+@pytest.mark.parametrize("text", ["I don't want to give my number", "I'd rather not give you my phone"])
+def test_who_will_not_give_a_number_has_not_given_up_the_request(rasa: Rasa, text: str) -> None:
+    events, said = rasa.answer("phone", text, "cancel_request", 0.9)
+    assert said == ["utter_field_needed"]
+    assert not is_rejected(events)
+
+
+# --------------------------------------------------------------------------- somebody else
+
+
+def test_a_relative_is_asked_whose_name_and_phone(rasa: Rasa, database: Database) -> None:
+    events, _ = rasa.answer(None, "I'm Ana Ruiz and I need an appointment for my mother", "request_appointment")
+    known = about(events)
+    assert (known.for_other, known.writer) == ("mother", "Ana Ruiz")
+    assert "full_name" not in slots_set(events)
+    more = {"request_about": known.as_dict()}
+    _, (asked,) = rasa.run("action_ask_full_name", more)
+    assert asked["response"] == "utter_ask_full_name_of_other"
+    _, (asked,) = rasa.run("action_ask_phone", more)
+    assert asked["response"] == "utter_ask_phone_for_other"
+    events, _ = rasa.answer("phone", "516-555-0142, it's mine", full_name="Rosa Ruiz", **more)
+    known = about(events)
+    assert known.phone_of == "mine"
+    rasa.run(SAVE, {**CONFIRMED_RUN, "full_name": "Rosa Ruiz", "request_about": known.as_dict()})
+    (lead,) = leads(database)
+    (note,) = lead["notes"]
+    for words in ("mother", "Ana Ruiz", "of the person who wrote"):
+        assert words in note["text"]
+
+
+def test_a_name_given_before_it_was_for_somebody_else_is_the_writers(rasa: Rasa) -> None:
+    events, _ = rasa.answer("phone", "it's for my mom actually", full_name="Ana Ruiz")
+    assert about(events).writer == "Ana Ruiz"
+    assert slots_set(events)["full_name"] is None
+
+
+# --------------------------------------------------------------------------- what cannot be taken, again and again
+
+NONSENSE = "zzz qqq"
+
+
+def stubborn(rasa: Rasa, field: str) -> list[list[str]]:
+    """Answer a question wrongly again and again until the form goes on or ends; return what was said each time."""
+    told: list[list[str]] = []
+    kept: dict[str, Any] = {}
+    for _ in range(6):
+        events, said = rasa.answer(field, NONSENSE, "nlu_fallback", 0.2, **kept)
+        told.append(said)
+        slots = slots_set(events)
+        if slots.get(field) is not None or "requested_slot" in slots:
+            break
+        kept = {"request_about": about(events).as_dict()}
+    return told
+
+
+@pytest.mark.parametrize("field", ["phone", "consent", "review"])
+def test_what_is_needed_is_explained_twice_then_a_way_out_is_offered_then_the_form_pauses(
+    rasa: Rasa, field: str
+) -> None:
+    told = stubborn(rasa, field)
+    assert told[1:] == [[f"utter_help_{field}"], ["utter_stuck"], ["utter_request_paused"]]
+
+
+@pytest.mark.parametrize("field", ["email", "patient_type", "preferred_time"])
+def test_what_is_not_needed_is_left_out_in_the_end(rasa: Rasa, field: str) -> None:
+    told = stubborn(rasa, field)
+    assert told[1:] == [[f"utter_help_{field}"], ["utter_stuck_optional"], ["utter_left_out"]]
+
+
+def test_every_explanation_has_its_words() -> None:
+    for field in FIELDS:
+        assert f"utter_help_{field}" in DOMAIN["responses"]
+
+
+def test_a_likely_slip_in_an_address_is_asked_about(rasa: Rasa) -> None:
+    events, said = rasa.answer("email", "ana@gmial.com")
+    assert (slots_set(events), said) == ({"email": None}, [])
+    kept = {"request_about": about(events).as_dict()}
+    _, (asked,) = rasa.run("action_ask_email", kept)
+    assert (asked["response"], asked["suggestion"]) == ("utter_doubtful_email", "ana@gmail.com")
+    for text, address in (("yes", "ana@gmail.com"), ("no", "ana@gmial.com"), ("ana@gmial.com", "ana@gmial.com")):
+        assert slots_set(rasa.answer("email", text, **kept)[0]) == {"email": address}
+    assert slots_set(rasa.answer("email", "ana@example.com", **kept)[0]) == {"email": "ana@example.com"}

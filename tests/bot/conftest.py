@@ -14,6 +14,7 @@ import rasa
 import requests
 import yaml
 from aiohttp import web
+from cryptography.fernet import Fernet
 from rasa.core.agent import Agent, load_agent
 from rasa.core.run import configure_app
 from rasa.core.utils import AvailableEndpoints
@@ -254,6 +255,7 @@ def channel(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ch
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLINIC_PROFILE", str(profile))
         patch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{folder / 'conversations.db'}")
+        patch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
         app, server, runner = asyncio.run_coroutine_threadsafe(start(), loop).result(120)
         url = f"http://127.0.0.1:{ports[1]}/webhooks/frontdesk"
         yield Channel(url, app, app.ctx.agent, loop, actions, profile)

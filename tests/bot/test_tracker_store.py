@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActiveLoop, BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from bot.tracker_store import DEFAULT_DATABASE, ConversationTrackerStore, database_url, forget
+from bot.tracker_store import ConversationTrackerStore, forget
+from bot.tracker_table import DEFAULT_DATABASE, database_url
 from bot.turn import Context, Turn, current_context, current_turn, note_failure
 
 DOMAIN = Domain.from_dict({"version": "3.1", "intents": ["greet", "session"]})
@@ -22,6 +24,7 @@ RANKING = [{"name": f"topic/{number}", "confidence": 1 - number / 10} for number
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "conversations.db"
     monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{path}")
+    monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
     return path
 
 

@@ -11,6 +11,7 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 
 from frontdesk.chat.tokens import ExpiredToken, SessionTokens
+from frontdesk.encryption import KeyFile
 from tests.conftest import Server, Visitor
 
 KINDS = {"answer", "question", "safety", "fallback", "confirmation", "say"}
@@ -26,8 +27,9 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def kept_by_rasa(server: Server, words: str) -> bool:
+    keys = KeyFile(server.data_dir / "encryption.keys")
     with sqlite3.connect(server.data_dir / "conversations.db") as connection:
-        return any(words in data for (data,) in connection.execute("SELECT data FROM events"))
+        return any(words in keys.decrypt(data) for (data,) in connection.execute("SELECT data FROM trackers"))
 
 
 # --------------------------------------------------------------------------- answers

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from frontdesk.app import create_app
-from frontdesk.db import Database
+from frontdesk.db import open_database
 from frontdesk.settings import Settings
 from tests.conftest import free_ports
 
@@ -27,7 +27,7 @@ def settings(folder: Path, **changes: object) -> Settings:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     chosen = settings(tmp_path)
-    database = Database(chosen.database)
+    database = open_database(chosen)
     database.migrate()
     database.close()
     with TestClient(create_app(chosen), raise_server_exceptions=False) as client:
@@ -59,7 +59,7 @@ def test_the_clinics_number_is_in_the_503_once_the_profile_has_it(tmp_path: Path
     profile = tmp_path / "clinic.yml"
     profile.write_text("name: Ketalink Ketamine Center\nphone: (516) 555-0100\n")
     chosen = settings(tmp_path, clinic_profile=profile)
-    Database(chosen.database).migrate()
+    open_database(chosen).migrate()
     with TestClient(create_app(chosen)) as client:
         body = client.post("/api/chat", json={"text": "hello"}).json()
     assert body["phone"] == "(516) 555-0100"

@@ -16,10 +16,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from frontdesk.cli import app
-from frontdesk.db import Database
+from frontdesk.db import open_database
 from frontdesk.leads import repository
 from frontdesk.leads.repository import Consent, NewLead, PreferredTime
-from tests.conftest import PROJECT, Server, free_ports, pids_listening_on, wait_until
+from frontdesk.settings import Settings
+from tests.conftest import NEW_YORK, PROJECT, Server, free_ports, pids_listening_on, wait_until
 
 RECEIVED = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)  # still the 21st on Long Island
 
@@ -61,7 +62,7 @@ def operator(tmp_path: Path) -> Operator:
 def requests(operator: Operator) -> Operator:
     """An operator with two saved requests, the older of them hostile."""
     operator.data_dir.mkdir()
-    database = Database(f"sqlite:///{operator.data_dir / 'ketalink.db'}")
+    database = open_database(Settings(_env_file=None, data_dir=operator.data_dir))  # type: ignore[call-arg]
     database.migrate()
     consent = Consent("You may contact me.", RECEIVED)
     with database.session() as session:
@@ -79,12 +80,14 @@ def requests(operator: Operator) -> Operator:
                 preferred_time=PreferredTime("\t=1+1", date(2026, 12, 1), "morning"),
                 consent=consent,
             ),
-        )
-        hostile.created_at = RECEIVED
+            NEW_YORK,
+            RECEIVED,
+        ).lead
         repository.add_note(session, hostile.id, "+called, no answer", "ana@clinic.example")
         repository.save_once(
             session,
             NewLead("2", None, "sms", "Zoë [bold]\x1b[2J", "+15165550143", None, None, None, None, consent),
+            NEW_YORK,
         )
     database.close()
     return operator
@@ -93,7 +96,21 @@ def requests(operator: Operator) -> Operator:
 # --------------------------------------------------------------------------- help and errors
 
 
-COMMANDS = ["serve", "train", "evaluate", "ask", "chat", "doctor", "leads list", "leads export", "staff add"]
+COMMANDS = [
+    "serve",
+    "train",
+    "evaluate",
+    "ask",
+    "chat",
+    "doctor",
+    "leads list",
+    "leads export",
+    "leads reindex",
+    "keys list",
+    "keys rotate",
+    "staff add",
+    "notifications test",
+]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -28,6 +28,7 @@ from frontdesk.leads.models import Lead, LeadStatus
 from frontdesk.leads.repository import Consent, NewLead, PreferredTime
 from frontdesk.limits import MessageLimit
 from frontdesk.settings import Settings, SettingsError
+from tests.conftest import NEW_YORK
 
 EMAIL = "ana@clinic.example"
 PASSWORD = "plum-tree-north-window"
@@ -78,6 +79,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 def app(settings: Settings, clock: Clock, password_hash: str) -> Iterator[FastAPI]:
     app = create_app(settings)
     app.state.console = replace(app.state.console, now=clock)
+    app.state.database.keyring.create()
     Base.metadata.create_all(app.state.database.engine)
     with app.state.database.session() as session:
         session.add(Staff(email=EMAIL, role=Role.ADMIN, password_hash=password_hash))
@@ -138,16 +140,15 @@ def save_lead(database: Database, number: int = 42, **changes: object) -> Lead:
             conversation_id=conversation.id,
             channel="widget",
             full_name="Robin <script>alert(1)</script>",
-            phone=f"+151655501{number % 100:02}",
+            phone=f"+1{516 + number // 100}55501{number % 100:02}",
             email="robin?bcc=x@example.com",
             patient_type="new",
             reason="chronic pain",
             preferred_time=PreferredTime("next Tuesday morning", date(2026, 12, 1), "morning"),
             consent=Consent(CONSENT_WORDS, created_at),
         )
-        lead = repository.save_once(session, replace(new, **changes))  # type: ignore[arg-type]
-        lead.created_at = created_at
-    return lead
+        new = replace(new, **changes)  # type: ignore[arg-type]
+        return repository.save_once(session, new, NEW_YORK, created_at).lead
 
 
 def status_of(database: Database, lead: Lead) -> LeadStatus:
@@ -326,7 +327,7 @@ def test_a_new_password_ends_the_sign_ins_made_with_the_old_one(staff: TestClien
 
 def staff_routes() -> list[tuple[str, str]]:
     """Every method and address of the console that is for people who are signed in."""
-    filled = {"lead_id": NOWHERE, "conversation_id": NOWHERE, "rest": "anything/else"}
+    filled = {"lead_id": NOWHERE, "conversation_id": NOWHERE, "delivery_id": NOWHERE, "rest": "anything/else"}
     return [
         (method, re.sub(r"{(\w+)(:\w+)?}", lambda name: filled[name.group(1)], route.path))
         for route in pages.staff_pages.routes
@@ -550,7 +551,7 @@ def test_no_words_of_a_person_in_titles_and_addresses(staff: TestClient, lead: L
         title = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
         assert title and title.group(1) in ("Requests · Staff", "Request · Staff")
         for address in re.findall(r'(?:href|action)="(/[^"]*)"', page):
-            assert "Robin" not in address and "555" not in address and lead.reference not in address
+            assert "Robin" not in address and "55501" not in address and lead.reference not in address
 
 
 # --- one request

@@ -492,8 +492,9 @@ def test_no_example_is_there_twice() -> None:
 
 def test_no_example_holds_what_looks_like_a_persons_data() -> None:
     telling = re.compile(r"\S@\S|\d{3}\W{0,2}\d{3}\W?\d{4}")
+    nobodys = re.compile(r"\b[\w.]+@example\.com\b|\b\d{3}\W{0,2}555\W?01\d\d\b")
     texts = [text for content in EXAMPLE_FILES.values() for text in examples(content)]
-    assert [text for text in texts if telling.search(text) and "555-01" not in text] == []
+    assert [text for text in texts if telling.search(nobodys.sub("", text))] == []
 
 
 # --------------------------------------------------------------------------- wording held out for measuring

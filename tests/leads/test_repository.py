@@ -1,59 +1,18 @@
-"""Requests are saved once, moved by the rules and exported as promised, on SQLite and on PostgreSQL."""
+"""Requests are found, moved by the rules and exported as promised, on SQLite and on PostgreSQL."""
 
-import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
-import sqlalchemy as sa
 
 from frontdesk.db import Database
 from frontdesk.leads import repository
-from frontdesk.leads.models import Lead, LeadStatus
-from frontdesk.leads.repository import Consent, IllegalStatusChange, LeadNotFound, NewLead, PreferredTime
-
-
-def new_lead(request_id: str = "run-1", **changes: object) -> NewLead:
-    values: dict[str, object] = {
-        "request_id": request_id,
-        "conversation_id": "conversation",
-        "channel": "widget",
-        "full_name": "José O'Brien-Núñez",
-        "phone": "+15165550142",
-        "email": None,
-        "patient_type": "new",
-        "reason": "=HYPERLINK(1); DROP TABLE leads",
-        "preferred_time": PreferredTime("next Tuesday morning", date(2026, 12, 1), "morning"),
-        "consent": Consent("May the clinic contact you?", datetime(2026, 11, 22, 15, 4, 5, tzinfo=UTC)),
-    }
-    return NewLead(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def save(database: Database, lead: NewLead) -> str:
-    with database.session() as session:
-        return repository.save_once(session, lead).id
-
-
-def test_a_run_of_the_form_is_saved_once(database: Database) -> None:
-    first = save(database, new_lead())
-    again = save(database, new_lead(full_name="Somebody Else"))
-    assert again == first
-    with database.session() as session:
-        assert session.scalars(sa.select(Lead.full_name)).all() == ["José O'Brien-Núñez"]
-
-
-def test_two_processes_saving_one_run_make_one_lead(database: Database) -> None:
-    ids: list[str] = []
-    threads = [threading.Thread(target=lambda: ids.append(save(database, new_lead()))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(ids) == 8
-    assert len(set(ids)) == 1
+from frontdesk.leads.models import LeadStatus
+from frontdesk.leads.repository import IllegalStatusChange, LeadNotFound
+from tests.leads.samples import new_lead, save
 
 
 def test_a_lead_is_exported_as_the_contract_says(database: Database) -> None:
-    lead_id = save(database, new_lead())
+    lead_id = save(database, new_lead(phone_typed="516 555 0142 (cell)")).lead.id
     with database.session() as session:
         repository.add_note(session, lead_id, "called back", "ana@example.com")
     with database.session() as session:
@@ -77,7 +36,7 @@ def test_a_lead_is_exported_as_the_contract_says(database: Database) -> None:
 
 
 def test_a_status_moves_by_the_rules_and_keeps_its_history(database: Database) -> None:
-    lead_id = save(database, new_lead())
+    lead_id = save(database, new_lead()).lead.id
     with database.session() as session:
         repository.change_status(session, lead_id, LeadStatus.CONTACTED, "ana@example.com")
     with (
@@ -101,10 +60,21 @@ def test_an_unknown_lead_is_named_as_such(database: Database) -> None:
 
 
 def test_the_list_is_newest_first_and_can_be_narrowed(database: Database) -> None:
-    ids = [save(database, new_lead(f"run-{number}")) for number in range(3)]
+    ids = [save(database, new_lead(f"run-{number}", phone=f"+1516555010{number}")).lead.id for number in range(3)]
     with database.session() as session:
         repository.change_status(session, ids[0], LeadStatus.SPAM, "ana@example.com")
     with database.session() as session:
         assert [lead.id for lead in repository.newest(session, LeadStatus.NEW)] == [ids[2], ids[1]]
         assert repository.count_by_status(session)[LeadStatus.SPAM] == 1
         assert [lead.id for lead in repository.oldest_first(session)] == ids
+
+
+def test_the_first_to_open_a_lead_is_remembered(database: Database) -> None:
+    lead_id = save(database, new_lead()).lead.id
+    first, later = datetime(2026, 11, 22, 16, tzinfo=UTC), datetime(2026, 11, 22, 17, tzinfo=UTC)
+    for seen_by, at in (("ana@example.com", first), ("bo@example.com", later)):
+        with database.session() as session:
+            repository.note_seen(session, lead_id, seen_by, at)
+    with database.session() as session:
+        lead = repository.find(session, lead_id)
+        assert (lead.seen_at, lead.seen_by) == (first, "ana@example.com")

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from frontdesk.app import create_app
 from frontdesk.chat.models import Message
-from frontdesk.db import Database
+from frontdesk.db import open_database
 from tests.chat.test_refusals import settings
 from tests.conftest import Server, Visitor
 from tests.sms.test_webhook import TOKEN, Phone
@@ -118,7 +118,7 @@ def test_getting_hold_of_ketamine_is_declined(visitor: Visitor) -> None:
 def alone(tmp_path: Path) -> Iterator[TestClient]:
     """A front desk without Rasa and action server."""
     chosen = settings(tmp_path, twilio_auth_token=TOKEN, public_url="https://clinic.example")
-    Database(chosen.database).migrate()
+    open_database(chosen).migrate()
     with TestClient(create_app(chosen), raise_server_exceptions=False) as client:
         yield client
 
@@ -134,7 +134,7 @@ def test_without_rasa_it_is_answered_and_kept(alone: TestClient) -> None:
 def test_without_a_database_it_is_answered_within_a_second(tmp_path: Path, broken: str) -> None:
     chosen = settings(tmp_path, twilio_auth_token=TOKEN, public_url="https://clinic.example")
     if broken == "read-only":
-        Database(chosen.database).migrate()
+        open_database(chosen).migrate()
         chosen = settings(
             tmp_path,
             twilio_auth_token=TOKEN,
@@ -174,7 +174,7 @@ def test_a_text_message_is_answered_even_to_a_number_that_opted_out(alone: TestC
 
 def test_the_database_knows_the_alarm_and_its_rule_but_no_other_words(alone: TestClient, tmp_path: Path) -> None:
     alone.post("/api/chat", json={"text": CRY})
-    database = Database(f"sqlite:///{tmp_path / 'ketalink.db'}")
+    database = open_database(settings(tmp_path))
     with database.session() as session:
         (alarmed,) = session.scalars(sa.select(Message).where(Message.is_alarm))
         assert set(alarmed.understood["safety"]) == {"level", "person", "rule"}

@@ -1,6 +1,7 @@
-"""The sentence encoder: the same numbers as the published network, and never another file."""
+"""The sentence encoder: the published network but for rounding, and never another file."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import safetensors.numpy
 from tokenizers import Tokenizer
 
 from bot.nlu import encoder
-from bot.nlu.encoder import BATCH, FEW_BATCHES, LAYERS_KEPT, EncoderUnavailable, SentenceEncoder, build_graph
+from bot.nlu.encoder import BATCH, FEW_BATCHES, MOST_PAIRS, EncoderUnavailable, SentenceEncoder, in_batches
+from bot.nlu.encoder_graph import LAYERS_KEPT, build_graph
 
 TEXTS = [
     "how long does one infusion take",
@@ -24,11 +26,28 @@ def sentence_encoder() -> SentenceEncoder:
     return SentenceEncoder(build_graph())
 
 
-def forward_pass(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
+Product = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def in_255_steps(rows: np.ndarray) -> np.ndarray:
+    """Round each row to 255 steps, evenly from its highest number to the opposite of that."""
+    step = np.abs(rows).max(axis=1, keepdims=True) / 127
+    return np.asarray(np.rint(rows / step) * step)
+
+
+def exact(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return np.asarray(rows @ matrix.T)
+
+
+def in_8_bits(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return exact(in_255_steps(rows), in_255_steps(matrix))
+
+
+def forward_pass(weights: dict[str, np.ndarray], ids: list[int], product: Product) -> np.ndarray:
     """BERT as its paper has it, one text, in float64; of each layer kept the mean over tokens, of length 1."""
 
     def linear(rows: np.ndarray, name: str) -> np.ndarray:
-        return rows @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return product(rows, weights[f"{name}.weight"]) + weights[f"{name}.bias"]
 
     def normalized(rows: np.ndarray, name: str) -> np.ndarray:
         centered = rows - rows.mean(axis=1, keepdims=True)
@@ -59,21 +78,62 @@ def forward_pass(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
     return np.stack(means[-LAYERS_KEPT:])
 
 
-def test_the_graph_computes_what_the_published_network_computes(sentence_encoder: SentenceEncoder) -> None:
+@pytest.fixture(scope="module")
+def published() -> Callable[[Product], np.ndarray]:
+    """What the published network makes of TEXTS with one kind of product or another."""
     folder = encoder.encoder_folder()
     stored = safetensors.numpy.load_file(folder / "model.safetensors")
     weights = {name: array.astype(np.float64) for name, array in stored.items()}
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(256)
-    expected = [forward_pass(weights, tokenizer.encode(text).ids) for text in TEXTS]
-    assert np.abs(sentence_encoder.encode(TEXTS) - np.stack(expected)).max() < 1e-5
+    return lambda product: np.stack([forward_pass(weights, tokenizer.encode(text).ids, product) for text in TEXTS])
+
+
+def test_the_graph_computes_what_the_published_network_computes_in_8_bits(
+    sentence_encoder: SentenceEncoder, published: Callable[[Product], np.ndarray]
+) -> None:
+    cosines = (sentence_encoder.encode(TEXTS) * published(in_8_bits)).sum(axis=2)
+    # What is almost half-way between two steps is rounded up in the one and down in the other, and so on from there.
+    assert cosines[:, 0].min() > 0.9999
+    assert cosines.min() > 0.995
+
+
+def test_rounding_changes_little(sentence_encoder: SentenceEncoder, published: Callable[[Product], np.ndarray]) -> None:
+    cosines = (sentence_encoder.encode(TEXTS) * published(exact)).sum(axis=2)
+    assert cosines[[bool(text) for text in TEXTS]].min() > 0.995
+    assert cosines.min() > 0.98
 
 
 def test_company_does_not_change_an_embedding(sentence_encoder: SentenceEncoder) -> None:
-    texts = ["hello there", "how much is it", "hello again", "is it safe"]
+    texts = ["hello there", "how much is it", "", "is it safe to drive after one, or should i have somebody with me"]
     alone = np.vstack([sentence_encoder.encode([text]) for text in texts])
     assert np.abs(sentence_encoder.encode(texts) - alone).max() < 1e-6
+
+
+def test_a_text_that_spells_padding_is_encoded_like_any_other(sentence_encoder: SentenceEncoder) -> None:
+    texts = ["[PAD]", "is it [PAD] safe", "hello"]
+    alone = np.vstack([sentence_encoder.encode([text]) for text in texts])
+    assert np.linalg.norm(alone, axis=2) == pytest.approx(1)
+    assert np.abs(sentence_encoder.encode(texts) - alone).max() < 1e-6
+
+
+def test_no_texts_have_no_embeddings(sentence_encoder: SentenceEncoder) -> None:
+    assert sentence_encoder.encode([]).shape == (0, LAYERS_KEPT, 384)
+
+
+def test_texts_of_about_the_same_length_are_encoded_together() -> None:
+    lengths = [int(length) for length in np.random.default_rng(0).integers(2, 257, 500)]
+    batches = in_batches(lengths)
+    assert [lengths[index] for batch in batches for index in batch] == sorted(lengths)
+    assert {index for batch in batches for index in batch} == set(range(500))
+    for batch in batches:
+        longest = lengths[batch[-1]]
+        assert len(batch) == 1 or (len(batch) <= BATCH and len(batch) * longest**2 <= MOST_PAIRS)
+
+
+def test_a_message_and_its_parts_are_one_batch() -> None:
+    assert in_batches([21, 9, 14, 5, 18]) == [[3, 1, 2, 4, 0]]
 
 
 def test_many_texts_at_once_are_encoded_as_each_alone(sentence_encoder: SentenceEncoder) -> None:

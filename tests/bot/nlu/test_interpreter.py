@@ -25,7 +25,9 @@ COST, DURATION, WORK, PETS, CRISIS = (
     "beyond/pets",
     "crisis/suicidal_now",
 )
-TOPICS = [WORK, PETS, COST, CRISIS, "greet", DURATION]
+REQUEST, CALLED = "request_appointment", "logistics/phone_contact"
+RESCHEDULE = "booking/reschedule_cancel"
+TOPICS = [WORK, PETS, COST, CRISIS, "greet", DURATION, REQUEST, CALLED, RESCHEDULE]
 Scores = Mapping[str, Mapping[str, float]]
 
 
@@ -250,3 +252,35 @@ def test_danger_that_a_rule_has_found_denied_is_not_read_into_a_message() -> Non
 def test_danger_in_the_message_as_a_whole_comes_before_its_parts() -> None:
     scores = {"whole": {CRISIS: DANGER_IN_WHOLE, COST: 0.6}, "a": {COST: 0.9}, "b": {DURATION: 0.9}}
     assert understand(scores, Reading("whole", splits=(clauses("a", "b"),))).answered == [CRISIS]
+
+
+# --------------------------------------------------------------------------- a request with details
+
+DETAILS = "ana ruiz, a number, mornings"
+
+
+@pytest.mark.parametrize("scores", [{}, {COST: 0.3}, {CALLED: 0.6}, {WORK: 0.6}, {"greet": 0.9}, {REQUEST: 0.2}])
+def test_who_leaves_a_number_wants_to_be_contacted(scores: Mapping[str, float]) -> None:
+    understood = understand({DETAILS: scores}, Reading(DETAILS, gives_contact=True))
+    assert understood.topic == REQUEST
+    assert understood.ranking[0][1] >= REJECT_BELOW
+    assert understood.answered == []
+
+
+@pytest.mark.parametrize("topic", [RESCHEDULE, CRISIS])
+def test_a_number_does_not_make_a_request_of_what_is_surely_something_else(topic: str) -> None:
+    assert understand({DETAILS: {topic: 0.7}}, Reading(DETAILS, gives_contact=True)).topic == topic
+
+
+def test_a_question_beside_a_number_is_answered() -> None:
+    reading = Reading(DETAILS, gives_contact=True, questions=(DETAILS,))
+    assert understand({DETAILS: {COST: 0.7}}, reading).answered == [COST]
+    assert understand({DETAILS: {CALLED: 0.7}}, reading).topic == REQUEST
+
+
+def test_a_wish_in_one_sentence_counts_when_the_whole_is_not_clear() -> None:
+    reading = Reading("book me. ten years of it", ("book me.", "ten years of it"))
+    scores = {"book me. ten years of it": {WORK: 0.4}, "book me.": {REQUEST: 0.8}, "ten years of it": {WORK: 0.4}}
+    assert understand(scores, reading).topic == REQUEST
+    clear = {**scores, "book me. ten years of it": {WORK: 0.6}}
+    assert understand(clear, reading).topic == WORK

@@ -1,0 +1,1 @@
+"""Everything that is stored, in one file that goes into either database."""

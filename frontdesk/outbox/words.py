@@ -1,0 +1,33 @@
+"""Destinations and errors in plain words, for staff and operators."""
+
+import re
+
+from frontdesk.outbox import email, store, webhook
+
+_ERRORS = {
+    "timeout": "it did not answer in time",
+    "no_connection": "it could not be reached",
+    "connection_lost": "the connection broke off",
+    "certificate_not_trusted": "its certificate is not trusted",
+    "tls_failed": "no encrypted connection could be made",
+    "smtp_sign_in_refused": "the mail server refused the user name and password",
+    "smtp_not_supported": "the mail server does not offer the encryption or sign-in that is set",
+    store.NOT_CONFIGURED: "it is not in the settings any more",
+}
+_ANSWER = re.compile(r"(http|smtp)_([0-9]{3})")
+_WHO_ANSWERED = {"http": "it answered with", "smtp": "the mail server answered with"}
+
+
+def destination_name(destination: str) -> str:
+    """Return an e-mail address, or `the webhook`."""
+    return "the webhook" if destination == webhook.NAME else destination.removeprefix(email.PREFIX)
+
+
+def error_words(kind: str | None) -> str:
+    """Say what an error was: `the mail server answered with 550`."""
+    if kind is None:
+        return "it was interrupted"
+    answer = _ANSWER.fullmatch(kind)
+    if answer:
+        return f"{_WHO_ANSWERED[answer[1]]} {answer[2]}"
+    return _ERRORS.get(kind, "something unforeseen happened; the log has more")
