@@ -50,8 +50,8 @@ MADE_UP = 0.5
 class Reading:
     """How a message reads: its text, its sentences, the ways in which it may be more than one question, and the message
     in its context (see bot.nlu.follow_up). One sentence alone adds nothing to the text. `denies_danger`: a rule has
-    found that it speaks of danger only to deny it. `questions`: those of its sentences that ask. `gives_contact`: a phone
-    number or an e-mail address is in it.
+    found that it speaks of danger only to deny it. `questions`: those of its sentences that ask. `gives_contact`: a
+    phone number or an e-mail address is in it.
     """
 
     text: str

@@ -69,7 +69,7 @@ def test_a_name_is_kept_as_it_was_typed(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "   ", "\u200b", "...", "😀", "12345", "Agent 47", "ana@example.com",
+        "", "   ", "\u200b", "...", "12345", "Agent 47", "ana@example.com",
         "Ana Ruiz, 516-555-0142",
         "why do you need it", "Is this private?", "will it hurt", "may I ask something", "do you take insurance",
         "yes", "OK", "sure", "hi", "Hello!", "no", "thank you", "good morning", "never mind", "my name is", "its me",

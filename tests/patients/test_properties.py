@@ -52,6 +52,7 @@ TOLD = {
     "phone": ("actually my number is {}", PHONES),
     "email": ("my email is {}", EMAILS),
 }
+CHANGE = "change my "
 WORDS_FOR = {
     "full_name": "name",
     "phone": "phone number",
@@ -173,7 +174,7 @@ class RandomVisitor:
         self._check(asked, serves=step.about != asked, said={step.about: value}, told=step.about)
 
     def _change(self, step: Step, asked: str | None) -> None:
-        self._say(f"change my {WORDS_FOR[step.about]}")
+        self._say(CHANGE + WORDS_FOR[step.about])
         known = step.about in self.belief.has
         self._expect(not known or self.talk.asked == step.about, f"a wish to change {step.about} was not taken up")
         self._asked_to_change(step.about, asked)
@@ -215,10 +216,11 @@ class RandomVisitor:
         self._check(asked)
 
     def _again(self, step: Step, asked: str | None) -> None:
-        self._say(self.last_text)
-        self._check(
-            asked, agrees=self.last_text.lower().startswith("yes"), serves=self.last_text in QUESTIONS + OPENINGS
-        )
+        said = self.last_text
+        self._say(said)
+        # Said again, a message counts as it did the first time.
+        serves = said in QUESTIONS + OPENINGS or said.startswith(CHANGE)
+        self._check(asked, agrees=said.lower().startswith("yes"), serves=serves)
         if asked is not None and self.talk.asked is None and self.last_text == "never mind":
             self.belief = Belief()
 
