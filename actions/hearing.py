@@ -57,6 +57,15 @@ _REFUSES = re.compile(
 _IS_BACK = re.compile(
     r"^\W*(?:(?:hi|hello|hey|ok|okay|sorry)\W+)*(?:i['’]?m|im|i am) back(?: now| again)?\W*$", re.IGNORECASE
 )
+_GOES_ON = re.compile(
+    r"\b(?:go on|going on|continue|resume|finish|pick up|carry on|proceed|back to)\b"
+    r".*\b(?:request|appointment|appt|form|booking)\b",
+    re.IGNORECASE,
+)
+# What is left of "my email is …" without the address is no name.
+_ABOUT_CONTACT = re.compile(
+    r"\b(?:e-?mail|mail|address|phone|number|cell|mobile|call|text|reach|contact|at)\b", re.IGNORECASE
+)
 _PIECES = re.compile(r"(?<=[.!?;])\s+|,\s+|\n+|\s+[-–]\s+|\s+(?:and|but|also)\s+(?=(?:how|what|when|where|who|why)\b)")
 
 
@@ -175,9 +184,14 @@ def _told(facts: Sequence[Fact], asked: str, text: str, slots: Mapping[str, Any]
         if known is None or known == "":
             if asked not in _MUCH_IS_SAID or sure or fact.field in _UNMISTAKABLE:
                 told[fact.field] = value
-        elif _differs(fact.field, value, known) and (sure or asked == "review"):
+        elif _differs(fact.field, value, known) and (sure or asked == "review" or _is_asked_along(fact, asked)):
             told[fact.field] = value
     return told
+
+
+def _is_asked_along(fact: Fact, asked: str) -> bool:
+    """Tell whether the question for the name has asked for it as well: who gives both means both."""
+    return asked == "full_name" and fact.field == "phone"
 
 
 def _value(fact: Fact, about: About) -> Any:
@@ -208,7 +222,8 @@ def _answer(
         return Accepted(_value(own, about))
     if told and asked == "full_name" and not told.keys().isdisjoint(_UNMISTAKABLE):
         # "jo park 646 555 0104": what stands beside a number in answer to "name and number".
-        beside = read_answer(asked, without(heard.text, facts), "", about, now)
+        left = without(heard.text, facts)
+        beside = None if _ABOUT_CONTACT.search(left) else read_answer(asked, left, "", about, now)
         return beside if isinstance(beside, Accepted) else None
     if told and asked in ("full_name", "consent", "review"):
         return None
@@ -217,7 +232,7 @@ def _answer(
         return None
     if asked in _REFUSABLE and _REFUSES.search(heard.text):
         return NotAnAnswer(NEEDED)
-    if asked == "reason" and _IS_BACK.match(heard.text):
+    if asked in _FREE_TEXT and (_IS_BACK.match(heard.text) or _GOES_ON.search(heard.text)):
         return NotAnAnswer("")
     reading = read_answer(asked, heard.text, heard.intent, about, now)
     if not isinstance(reading, Accepted) and statement and statement != heard.text:
@@ -231,7 +246,7 @@ def _is_something_else(heard: Heard, asked: str, answer: Reading | None, gave_fa
     """Tell whether a message wants an answer of its own, before the form goes on."""
     if heard.intent not in INTERRUPTIONS:
         return False
-    if heard.intent == "cancel_request" and asked in _REFUSABLE and _REFUSES.search(heard.text):
+    if asked in _REFUSABLE and _REFUSES.search(heard.text):
         return False
     if not isinstance(answer, Accepted):
         if gave_facts:
@@ -312,7 +327,7 @@ def _could_not_take(
     outcome: Outcome,
 ) -> None:
     """Say why an answer could not be taken; after some, offer a way out, and then take it."""
-    if _IS_BACK.match(heard.text):
+    if _IS_BACK.match(heard.text) or _GOES_ON.search(heard.text):
         return
     again = any(read_again(name, heard.text, slots, now.date()) for name in FIELDS if name != asked)
     failed = about.failures[asked] = about.failures.get(asked, 0) + 1

@@ -183,7 +183,11 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            os.killpg(self._process.pid, signal.SIGKILL)  # nothing stays behind of a start that failed
+            raise
         return self
 
     def wait_until_ready(self) -> None:

@@ -28,6 +28,9 @@ SURE_WHOLE = 0.8
 DANGER = "crisis/"
 DANGER_IN_SENTENCE = 0.6
 DANGER_IN_WHOLE = 0.55
+# The rules that run before the model miss hardly any emergency; below this it saw one in "trouble sleeping".
+EMERGENCY = "crisis/medical_emergency"
+EMERGENCY_FROM = 0.65
 
 # Who leaves a phone number or an address wants to be contacted, unless the message is surely about something else;
 # these are not: they are what a request sounds like.
@@ -138,7 +141,8 @@ class Interpreter:
             if self._is_danger[index]:
                 in_whole = float(whole[index])
                 in_sentence = max((float(scores[index]) for scores in others), default=0.0)
-                if in_whole >= DANGER_IN_WHOLE or in_sentence >= DANGER_IN_SENTENCE:
+                least = EMERGENCY_FROM if topic == EMERGENCY else 0.0
+                if in_whole >= max(DANGER_IN_WHOLE, least) or in_sentence >= max(DANGER_IN_SENTENCE, least):
                     found.append((topic, max(in_whole, in_sentence, REJECT_BELOW)))  # no fallback takes this back
         return max(found, key=lambda entry: entry[1], default=None)
 

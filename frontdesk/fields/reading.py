@@ -80,7 +80,7 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _SKIP = re.compile(
-    r"^\W*(skip( it| this| that)?|pass|none|n/?a|no,? thanks|no,? thank you|nope|no|nothing|not now|next|"
+    r"^\W*(skip( it| this| that)?|pass|none|n/?a|no,? thanks|no,? thank you|nope|nah|no|nothing|not now|next|"
     r"(i'?d )?(rather|prefer) not( to)?( say| answer)?|no e-?mail( address)?|"
     r"(i )?don'?t (have|use|want to give) (one|any|(an? )?e-?mail( address)?))( please)?\W*$",
     re.IGNORECASE,

@@ -38,7 +38,7 @@ _EXPRESSIONS = {
         "the? day after tomorrow",
     ],
     "P.morning": ["morning", "a . m .", "a . m", "before lunch|noon|work", "early in the day", "early|late morning"],
-    "P.afternoon": ["afternoon", "after lunch", "midday", "late|early afternoon"],
+    "P.afternoon": ["afternoon", "aft|aftn", "after lunch", "midday", "late|early afternoon"],
     "P.evening": ["evening", "night|nights", "after work|school", "late|early evening"],
     "K": [
         *("# am|pm|oclock", "# a|p . m .", "# a|p . m", "# a|p", "noon"),

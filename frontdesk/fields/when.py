@@ -36,7 +36,7 @@ _AM = (
 )
 _PARTS = {
     "morning": any_of("mornings?|before noon|early in the day|before lunch", _AM),
-    "afternoon": any_of("afternoons?|after lunch|after noon|midday"),
+    "afternoon": any_of("afternoons?|aftn?|after lunch|after noon|midday"),
     "evening": any_of("evenings?|after work|tonight|nights?"),
 }
 _CLOCK = re.compile(r"\b(?P<hour>1[0-2]|0?[1-9])(?::[0-5]\d)?\s*(?P<half>[ap])\.?m\b", re.IGNORECASE)

@@ -22,8 +22,10 @@ def said_otherwise(response: str) -> bool:
     """Whether a form, an action or the response generator says it."""
     domain = yaml.safe_load((PROJECT / "domain.yml").read_text())
     asked = {f"utter_ask_{field}" for form in domain["forms"].values() for field in form["required_slots"]}
-    code = [*(PROJECT / "actions").rglob("*.py"), PROJECT / "bot" / "responses.py"]
-    return response in asked or any(f'"{response}"' in path.read_text() for path in code)
+    explained = {f"utter_help_{field}" for form in domain["forms"].values() for field in form["required_slots"]}
+    folders = (PROJECT / "actions", PROJECT / "frontdesk" / "fields")
+    code = [*(path for folder in folders for path in folder.rglob("*.py")), PROJECT / "bot" / "responses.py"]
+    return response in asked | explained or any(f'"{response}"' in path.read_text() for path in code)
 
 
 def test_rasa_data_validate_is_clean() -> None:
