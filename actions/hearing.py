@@ -311,7 +311,7 @@ def _take(asked: str, value: Any, about: About, outcome: Outcome) -> None:
 def _asks_for_a_change(heard: Heard, slots: Mapping[str, Any], outcome: Outcome) -> bool:
     """Ask anew for a field somebody wants changed without saying to what: "change my phone number"."""
     changed = field_to_change(heard.text) if wants_change(heard.text) else None
-    if changed is None or not slots.get(changed) or len(words(heard.text)) > LONG:
+    if changed is None or slots.get(changed) is None or len(words(heard.text)) > LONG:
         return False
     outcome.values[changed] = None
     return True

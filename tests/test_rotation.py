@@ -133,6 +133,7 @@ def test_nothing_is_lost_of_what_others_write_meanwhile(settings: Settings, data
             saved.append(save(running, new_lead(f"run-{number + 10}", full_name=f"Ana {number}")).lead.id)
             with running.session() as session:
                 repository.keep_draft(session, "run-2", "c", {"number": number})
+            stop.wait(0.02)  # as visitors do: a writer without a pause would leave SQLite to nobody else
 
     writer = threading.Thread(target=keep_saving)
     writer.start()

@@ -27,7 +27,7 @@ SURE_WHOLE = 0.8
 # Whatever else is asked, only this is answered: when a sentence, or the message as a whole, is this likely about it.
 DANGER = "crisis/"
 DANGER_IN_SENTENCE = 0.6
-DANGER_IN_WHOLE = 0.55
+DANGER_IN_WHOLE = 0.5
 # The rules that run before the model miss hardly any emergency; below this it saw one in "trouble sleeping".
 EMERGENCY = "crisis/medical_emergency"
 EMERGENCY_FROM = 0.65
@@ -112,6 +112,9 @@ class Interpreter:
         if danger is not None:
             rest = [entry for entry in self._ranked(whole) if entry[0] != danger[0]]
             return Understood(sorted([danger, *rest], key=lambda entry: -entry[1]), [danger[0]])
+        # A danger that is not sure enough is none at all: no other answer has anything to do with it.
+        whole = np.where(self._is_danger, 0, whole)
+        known = {part: np.where(self._is_danger, 0, scores) for part, scores in known.items()}
         if reading.gives_contact and self._leaves_contact(reading, whole, known):
             return self._as_request(whole)
         if context:

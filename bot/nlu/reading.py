@@ -40,8 +40,11 @@ _REQUESTS = _REQUESTS_WORDS.split()
 # A clause that begins so is part of the question before it: "can I drive if I feel fine", "what happens when I wake".
 _DEPENDENT_WORDS = "if when because since while until unless before after though although that than as"
 _DEPENDENT = frozenset(_DEPENDENT_WORDS.split())
-# Ten digits and more, however they are set apart: 516-555-0142, +1 (516) 555 0142.
-_PHONE = re.compile(r"(?<!\d)(?:\+?\d[\s().\-/]{0,3}){10,15}(?!\d)")
+# Numbers of North America, however they are set apart (516-555-0142, +1 (516) 555 0142), and others with their "+".
+_PHONE = re.compile(
+    r"(?<!\d)(?:\+?1[\s.\-]{0,2})?\(?[2-9]\d{2}\)?[\s.\-/]{0,3}[2-9]\d{2}[\s.\-]{0,3}\d{4}(?!\d)|\+\d[\d\s().\-]{7,}\d"
+)
+_NO_WORDS = re.compile(r"[{}<>\[\]]")  # of programs: typed by nobody who leaves a number
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w{2,}")
 _NEGATED = {"LOWER": {"IN": ["n't", "not", "n\u2019t"]}, "OP": "?"}
 _VERB_FIRST = [{"LOWER": {"IN": _AUXILIARIES}}, _NEGATED, {"LOWER": {"IN": _SUBJECTS}}]
@@ -71,6 +74,8 @@ class Split:
 
 def gives_contact(text: str) -> bool:
     """Tell whether a phone number or an e-mail address is in a text."""
+    if _NO_WORDS.search(text):
+        return False
     return _PHONE.search(text) is not None or _ADDRESS.search(text) is not None
 
 

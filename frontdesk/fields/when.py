@@ -68,7 +68,7 @@ _LIKED = (
     r"(?:is|are) (?:good|great|easier|easiest|fine)"
 )
 _BUT_RATHER = re.compile(
-    r"^.*\bbut\s+(?=i\s+(?:would\s+|do\s+|[’']?d\s+)?(?:prefer|like)\b|"
+    r"^.*\b(?:but|so)\s+(?=i\s+(?:would\s+|do\s+|[’']?d\s+)?(?:prefer|like)\b|"
     rf".*\b(?:{_LIKED})\b)(?!.*n['’]?t\b)(?!.*\bnot\b)",
     re.IGNORECASE,
 )

@@ -110,6 +110,11 @@ COMMANDS = [
     "keys rotate",
     "staff add",
     "notifications test",
+    "purge",
+    "privacy export",
+    "privacy erase",
+    "backup",
+    "restore",
 ]
 
 

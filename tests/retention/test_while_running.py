@@ -10,7 +10,7 @@ from frontdesk.settings import Settings
 from tests.conftest import Server, Visitor
 from tests.retention.clinic import Clinic, files_with
 
-PHONE = "516-555-0177"
+PHONE = "516-555-0184"
 
 
 def ask_for_an_appointment(visitor: Visitor) -> str:

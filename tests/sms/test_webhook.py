@@ -135,7 +135,7 @@ def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
             "chat_limit_per_minute": 0,
         }
         app = create_app(Settings(_env_file=None, **values | changes))  # type: ignore[call-arg]
-        Base.metadata.create_all(app.state.database.engine)
+        app.state.database.migrate()
         client = TestClient(app)
         clients.append(client)
         client.__enter__()
@@ -386,13 +386,13 @@ def test_digit_is_the_choice_it_numbers(desk: Desk, text: str, kept: str) -> Non
 def test_number_that_is_no_choice_is_asked_for_again_and_answers_nothing(desk: Desk, text: str) -> None:
     offer_two_choices(desk)
     assert "one of the numbers" in desk.phone.text(text)
-    assert said_by_visitor(desk) == ["I'd like an appointment"]
+    assert said_by_visitor(desk) == ["How long does it take"]
     desk.phone.text("1")
     assert said_by_visitor(desk)[-1] == "Skip"
 
 
 def offer_two_choices(desk: Desk) -> None:
-    desk.phone.text("I'd like an appointment")
+    desk.phone.text("How long does it take")
     with desk.database.session() as session:
         inbound = session.scalars(sa.select(Message)).one()
         buttons = [{"title": title, "payload": title.upper()} for title in ("Skip", "Never mind")]
