@@ -34,10 +34,13 @@ CHANNELS = ("widget", "sms")
 SHORTEST_SECRET = 16
 # Rasa executes what begins with a slash (after white space) as an intent with entities.
 _COMMAND_PREFIX = re.compile(r"^[\s/]+")
+_COMMAND_WITH_SLOTS = re.compile(r"\s*/[\s/]*\w+\s*\{.*\}\s*", re.DOTALL)
 
 
 def as_plain_text(text: str) -> str:
     """Return what a visitor typed in a form that Rasa can only read as words."""
+    if _COMMAND_WITH_SLOTS.fullmatch(text):
+        return "?"  # a program's, and no words at all
     return _COMMAND_PREFIX.sub("", text) or "?"
 
 
