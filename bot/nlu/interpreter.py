@@ -30,7 +30,7 @@ DANGER_IN_SENTENCE = 0.6
 DANGER_IN_WHOLE = 0.5
 # The rules that run before the model miss hardly any emergency; below this it saw one in "trouble sleeping".
 EMERGENCY = "crisis/medical_emergency"
-EMERGENCY_FROM = 0.65
+EMERGENCY_FROM = 0.61
 
 # Who leaves a phone number or an address wants to be contacted, unless the message is surely about something else;
 # these are not: they are what a request sounds like.
