@@ -1,6 +1,7 @@
 """Reading the request back, and asking what to change."""
 
 import re
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -68,23 +69,37 @@ def plain(text: str) -> str:
     return text.replace("[", "(").replace("]", ")")
 
 
-def summary(slots: dict[str, Any]) -> str:
+@dataclass(frozen=True)
+class Row:
+    """One line of the read-back, and the words that change it."""
+
+    label: str
+    value: str
+    field: str | None = None
+    change: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.value}"
+
+
+def rows(slots: dict[str, Any]) -> list[Row]:
     """Return the request line by line, as it will be sent."""
     about = About.of(slots)
     phone = _readable_phone(slots["phone"])
     if about.for_other and about.phone_of:
         phone += " (yours)" if about.phone_of == "mine" else " (theirs)"
+    patient = _PATIENT_TYPES.get(slots.get("patient_type") or "", "not given")
     lines = [
-        *([f"For: {_whose(about.for_other)}"] if about.for_other else []),
-        *([f"Asked by: {about.writer}"] if about.for_other and about.writer else []),
-        f"Name: {slots['full_name']}",
-        f"Phone: {phone}",
-        f"Email: {slots.get('email') or 'not given'}",
-        f"Patient: {_PATIENT_TYPES.get(slots.get('patient_type') or '', 'not given')}",
-        f"Reason: {slots.get('reason') or 'not given'}",
-        f"When: {_readable_time(slots.get('preferred_time') or {})}",
+        *([Row("For", _whose(about.for_other))] if about.for_other else []),
+        *([Row("Asked by", about.writer)] if about.for_other and about.writer else []),
+        Row("Name", slots["full_name"], "full_name", "Change my name"),
+        Row("Phone", phone, "phone", "Change my phone number"),
+        Row("Email", slots.get("email") or "not given", "email", "Change my email"),
+        Row("Patient", patient, "patient_type", "Change new or existing patient"),
+        Row("Reason", slots.get("reason") or "not given", "reason", "Change the reason"),
+        Row("When", _readable_time(slots.get("preferred_time") or {}), "preferred_time", "Change the time"),
     ]
-    return plain("\n".join(lines))
+    return [replace(line, value=plain(line.value)) for line in lines]
 
 
 def _whose(other: str) -> str:
@@ -125,8 +140,10 @@ class ActionAskReview(Action):
         if asked_before and wants_change((tracker.latest_message or {}).get("text") or ""):
             dispatcher.utter_message(response="utter_ask_what_to_change")
         else:
+            lines = rows(tracker.current_slot_values())
             dispatcher.utter_message(
                 response="utter_ask_review",
-                summary=summary(tracker.current_slot_values()),
+                summary="\n".join(map(str, lines)),
+                json_message={"summary": [asdict(line) for line in lines]},
             )
         return []

@@ -17,9 +17,11 @@ from starlette.middleware.cors import CORSMiddleware
 from frontdesk.chat.api import ChatApi, unavailable
 from frontdesk.chat.api import router as chat_router
 from frontdesk.chat.call_back import CallBacks, load_texts
+from frontdesk.chat.origins import AllowedOrigins
 from frontdesk.chat.rasa import RasaClient
 from frontdesk.chat.service import ChatService
 from frontdesk.chat.tokens import SessionTokens
+from frontdesk.chat.welcome import load_welcome
 from frontdesk.clinic import load_clinic
 from frontdesk.console.pages import router as console_router
 from frontdesk.console.state import create_console
@@ -89,6 +91,8 @@ def create_app(settings: Settings) -> FastAPI:
         limit=MessageLimit(settings.chat_limit_per_minute, "chat"),
         clinic=clinic,
         call_back_offer=call_backs.texts["offer"],
+        welcome=load_welcome(clinic),
+        origins=AllowedOrigins.of(settings.allowed_origins, settings.public_url),
     )
     app.state.sms = make_sms(settings, clinic, database, app.state.chat.service)
     app.state.console = create_console(settings, database, clinic)
@@ -128,11 +132,10 @@ def create_app(settings: Settings) -> FastAPI:
             response.headers["Cache-Control"] = "no-store"
         return response
 
-    origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
-    if origins:
+    if origins := app.state.chat.origins.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=origins,
+            allow_origins=sorted(origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Retry-After"],

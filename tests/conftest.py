@@ -321,17 +321,23 @@ def visitor(server: Server) -> Visitor:
 # --------------------------------------------------------------------------- a browser
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium, as the distribution has it."""
-    from playwright.sync_api import sync_playwright
-
+def chromium() -> str:
+    """Return where the browser is; without one a test is skipped, but fails in CI."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         message = "Chromium is not installed: `apt-get install chromium`, or name one with CHROMIUM."
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, as the distribution has it."""
+    from playwright.sync_api import sync_playwright
+
+    path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=CHROMIUM_ARGUMENTS)
         yield browser

@@ -1,13 +1,14 @@
-"""The chat API: `POST /api/chat`, `GET /api/chat/history`, `DELETE /api/chat`."""
+"""The chat API: `POST /api/chat`, `GET /api/chat/history`, `DELETE /api/chat`, and what the widget needs besides."""
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from frontdesk.chat.models import Channel
+from frontdesk.chat.origins import AllowedOrigins, ForeignOrigin
 from frontdesk.chat.service import (
     LONGEST_MESSAGE,
     AssistantUnavailable,
@@ -16,8 +17,9 @@ from frontdesk.chat.service import (
     MessageTooLong,
     Reply,
 )
-from frontdesk.chat.store import ConversationNotFound, UnknownPayload
-from frontdesk.chat.tokens import BadToken, ExpiredToken, SessionTokens
+from frontdesk.chat.store import ConversationNotFound, UnknownMessage, UnknownPayload
+from frontdesk.chat.tokens import BadToken, ExpiredToken, Session, SessionTokens
+from frontdesk.chat.welcome import Welcome
 from frontdesk.clinic import CRISIS_LINES, Clinic
 from frontdesk.limits import MessageLimit, TooManyRequests
 from frontdesk.problems import Problem
@@ -37,6 +39,8 @@ class ChatApi:
     limit: MessageLimit
     clinic: Clinic
     call_back_offer: str
+    welcome: Welcome
+    origins: AllowedOrigins
 
 
 def get_chat(request: Request) -> ChatApi:
@@ -46,7 +50,21 @@ def get_chat(request: Request) -> ChatApi:
 
 
 ChatDep = Annotated[ChatApi, Depends(get_chat)]
-router = APIRouter(prefix="/api/chat", tags=["chat"])
+
+
+def check_origin(request: Request, chat: ChatDep) -> None:
+    """Refuse a page of a site that may not embed the chat: a browser's request says where it comes from."""
+    try:
+        chat.origins.check(request.headers.get("origin"), request.headers.get("host"))
+    except ForeignOrigin as error:
+        raise Problem(
+            403,
+            "This site may not use the chat",
+            "The clinic has to add the site to ALLOWED_ORIGINS first.",
+        ) from error
+
+
+router = APIRouter(prefix="/api/chat", tags=["chat"], dependencies=[Depends(check_origin)])
 
 
 @dataclass(frozen=True)
@@ -61,12 +79,7 @@ class InboundMessage:
     @classmethod
     def parse(cls, body: bytes) -> "InboundMessage":
         """Read a request's body; raise Problem 400."""
-        try:
-            content = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise _malformed("The body is not JSON.") from error
-        if not isinstance(content, dict):
-            raise _malformed("The body has to be a JSON object.")
+        content = _json_object(body)
         values: dict[str, str | None] = {}
         for key in ("session", "text", "payload", "id"):
             value = content.get(key)
@@ -103,7 +116,7 @@ async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
     if message.text is not None:
         _check_length(message.text)
     if message.token is not None:
-        conversation_id = _conversation(chat, message.token)
+        conversation_id = await _begun(chat, _session(chat, message.token))
     else:
         conversation_id = await chat.service.start(Channel.WIDGET)
     try:
@@ -118,24 +131,48 @@ async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
         raise _unknown_session() from error
     except AssistantUnavailable as error:
         raise unavailable(chat.clinic, chat.tokens.issue(error.conversation_id), chat.call_back_offer) from error
-    return JSONResponse({"session": chat.tokens.issue(conversation_id), "messages": reply.messages})
+    return _replied(chat, conversation_id, reply)
+
+
+@router.get("/welcome")
+async def welcome(chat: ChatDep) -> JSONResponse:
+    """Return what a client shows before the first message, and a token for the conversation that message begins."""
+    return JSONResponse({"session": chat.tokens.opening(), **chat.welcome.content})
 
 
 @router.get("/history")
-async def read_history(request: Request, chat: ChatDep) -> JSONResponse:
-    """Return the conversation so far. Errors: 401."""
-    conversation_id = _conversation(chat, _bearer(request))
+async def read_history(request: Request, chat: ChatDep, after: Annotated[int, Query(ge=0)] = 0) -> JSONResponse:
+    """Return the conversation so far, or what came after the place `after` in it. Errors: 401."""
+    token = _bearer(request)
+    session = _session(chat, token)
     try:
-        messages = await chat.service.history(conversation_id)
+        messages = await chat.service.history(session.conversation_id, after)
     except ConversationNotFound as error:
-        raise _unknown_session() from error
-    return JSONResponse({"session": chat.tokens.issue(conversation_id), "messages": messages})
+        if not session.may_begin:
+            raise _unknown_session() from error
+        return JSONResponse({"session": token, "messages": []})
+    return JSONResponse({"session": chat.tokens.issue(session.conversation_id), "messages": messages})
+
+
+@router.post("/feedback", status_code=204)
+async def give_feedback(request: Request, chat: ChatDep) -> Response:
+    """Keep whether a reply helped: `{"session", "message": its id, "helpful": true|false|null}`. Errors: 400, 401."""
+    content = _json_object(await _body(request))
+    token, message_id, helpful = (content.get(key) for key in ("session", "message", "helpful"))
+    if not isinstance(token, str) or not isinstance(message_id, str) or not isinstance(helpful, bool | None):
+        raise _malformed("Send `session`, `message` and `helpful` (true, false or null).")
+    _count(chat, request)
+    try:
+        await chat.service.note_helpful(_session(chat, token).conversation_id, message_id, helpful)
+    except UnknownMessage as error:
+        raise _malformed("This conversation has no such reply.") from error
+    return Response(status_code=204)
 
 
 @router.delete("", status_code=204)
 async def forget_conversation(request: Request, chat: ChatDep) -> Response:
     """Forget the conversation. Errors: 401, 503 (nothing is deleted; it can be asked for again)."""
-    conversation_id = _conversation(chat, _bearer(request))
+    conversation_id = _session(chat, _bearer(request)).conversation_id
     try:
         await chat.service.forget(conversation_id)
     except AssistantUnavailable as error:
@@ -171,7 +208,7 @@ async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage, *, keep: b
 
     async def open_conversation() -> str:
         try:
-            conversation_id = chat.tokens.read(message.token or "")
+            conversation_id = await _begun(chat, chat.tokens.read(message.token or ""))
             await chat.service.history(conversation_id)
         except (BadToken, ConversationNotFound):
             return await chat.service.start(Channel.WIDGET)
@@ -179,14 +216,31 @@ async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage, *, keep: b
 
     said = message.text or ""
     reply = await chat.service.help(alarm, Channel.WIDGET, said, open_conversation, message.client_id, keep=keep)
-    token = chat.tokens.issue(reply.conversation_id) if reply.conversation_id else message.token
-    return JSONResponse({"session": token, "messages": reply.messages})
+    if reply.conversation_id is None:
+        return JSONResponse({"session": message.token, "messages": reply.messages})
+    return _replied(chat, reply.conversation_id, reply)
+
+
+def _replied(chat: ChatApi, conversation_id: str, reply: Reply) -> JSONResponse:
+    """Return the answer to a message; `seq` is the message's own place in the conversation."""
+    token = chat.tokens.issue(conversation_id)
+    return JSONResponse({"session": token, "seq": reply.position, "messages": reply.messages})
 
 
 async def _answer(chat: ChatApi, conversation_id: str, message: InboundMessage) -> Reply:
     if message.payload is not None:
         return await chat.service.press(conversation_id, Channel.WIDGET, message.payload, message.client_id)
     return await chat.service.say(conversation_id, Channel.WIDGET, message.text or "", message.client_id)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _malformed("The body is not JSON.") from error
+    if not isinstance(content, dict):
+        raise _malformed("The body has to be a JSON object.")
+    return content
 
 
 async def _body(request: Request) -> bytes:
@@ -212,7 +266,14 @@ def _count(chat: ChatApi, request: Request) -> None:
         ) from error
 
 
-def _conversation(chat: ChatApi, token: str) -> str:
+async def _begun(chat: ChatApi, session: Session) -> str:
+    """Return the id of the conversation, begun if this is its first message."""
+    if session.may_begin:
+        await chat.service.begin(session.conversation_id, Channel.WIDGET)
+    return session.conversation_id
+
+
+def _session(chat: ChatApi, token: str) -> Session:
     try:
         return chat.tokens.read(token)
     except ExpiredToken as error:

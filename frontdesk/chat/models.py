@@ -59,7 +59,9 @@ class Message(Base):
     # A crisis or an emergency was noticed in it.
     is_alarm: Mapped[bool] = mapped_column(default=False, server_default=sa.false(), index=True)
     alarm_seen_by: Mapped[str | None] = mapped_column(sa.String(320))  # staff, by e-mail address
-    # Of the assistant's messages: which message it replies to, and the message as the chat API gives it.
+    # Of the assistant's messages: which message it replies to, the message as the chat API gives it, and whether the
+    # visitor said that it helped. Of a button's use: `content` is its payload.
     reply_to: Mapped[str | None] = mapped_column(sa.String(32), index=True)
     content: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson)
+    helpful: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

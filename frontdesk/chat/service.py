@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
 
 from frontdesk.chat import store
 from frontdesk.chat.call_back import PENDING, CallBacks
 from frontdesk.chat.messages import from_rasa, public
-from frontdesk.chat.models import Channel, Message
+from frontdesk.chat.models import Channel, Message, Sender
 from frontdesk.chat.rasa import RasaClient, RasaUnavailable
 from frontdesk.chat.store import Button
 from frontdesk.db import Database, utc_now
@@ -56,6 +57,7 @@ class Reply:
 
     conversation_id: str | None  # None: danger, while nothing could be kept
     messages: list[dict[str, Any]]
+    position: int | None = None  # of the visitor's message in the conversation
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ class ChatService:
         """Begin a conversation and return its id."""
         return await run_in_threadpool(self._start, channel)
 
+    async def begin(self, conversation_id: str, channel: Channel) -> None:
+        """Begin a conversation whose id is known beforehand, unless it has begun."""
+        await run_in_threadpool(self._begin, conversation_id, channel)
+
     async def say(
         self,
         conversation_id: str,
@@ -125,11 +131,15 @@ class ChatService:
     ) -> Reply:
         """Answer a button. Raises UnknownPayload besides what `say` raises."""
         button = await run_in_threadpool(self._button, conversation_id, payload)
-        return await self._turn(conversation_id, channel, button, client_id)
+        return await self._turn(conversation_id, channel, button, client_id, payload=payload)
 
-    async def history(self, conversation_id: str) -> list[dict[str, Any]]:
-        """Return the conversation so far; raise ConversationNotFound."""
-        return await run_in_threadpool(self._history, conversation_id)
+    async def history(self, conversation_id: str, after: int = 0) -> list[dict[str, Any]]:
+        """Return the conversation so far, or what came after a place in it; raise ConversationNotFound."""
+        return await run_in_threadpool(self._history, conversation_id, after)
+
+    async def note_helpful(self, conversation_id: str, message_id: str, helpful: bool | None) -> None:
+        """Keep whether a reply helped; raise UnknownMessage."""
+        await run_in_threadpool(self._note_helpful, conversation_id, message_id, helpful)
 
     async def forget(self, conversation_id: str) -> None:
         """Delete the conversation here and in Rasa; raise AssistantUnavailable when Rasa cannot do so now."""
@@ -183,9 +193,10 @@ class ChatService:
             kept = clean(text[-LONGEST_MESSAGE:])
             received = await run_in_threadpool(self._receive, conversation_id, kept, client_id)
             if received.replies is not None:
-                return Reply(conversation_id, received.replies)
+                return Reply(conversation_id, received.replies, received.message.position)
             noticed = _noticed(alarm, paused=False)
-            return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, [message], noticed))
+            stored = await run_in_threadpool(self._reply, received.message, [message], noticed)
+            return Reply(conversation_id, stored, received.message.position)
 
     def _lock(self, conversation_id: str) -> asyncio.Lock:
         return self._turns.setdefault(conversation_id, asyncio.Lock())
@@ -198,22 +209,26 @@ class ChatService:
         client_id: str | None,
         *,
         typed: bool = False,
+        payload: str | None = None,
     ) -> Reply:
         lock = self._lock(conversation_id)
         async with lock:
-            received = await run_in_threadpool(self._receive, conversation_id, said.title, client_id)
+            received = await run_in_threadpool(self._receive, conversation_id, said.title, client_id, payload)
+            position = received.message.position
             if received.replies is not None:
-                return Reply(conversation_id, received.replies)
+                return Reply(conversation_id, received.replies, position)
             finding = self._guard.check(said.text, received.before) if typed else Finding()
             own = self._own_reply(finding, received, said.text if typed else None, channel)
             if own is not None:
                 MESSAGES.labels(channel.value, own[0]["kind"]).inc()
                 noticed = _noticed(finding.alarm, paused=False) if finding.alarm else None
-                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, own, noticed))
+                stored = await run_in_threadpool(self._reply, received.message, own, noticed)
+                return Reply(conversation_id, stored, position)
             taken = await run_in_threadpool(self._call_back, conversation_id, channel, said, received)
             if taken is not None:
                 MESSAGES.labels(channel.value, taken[0]["kind"]).inc()
-                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, taken, None))
+                stored = await run_in_threadpool(self._reply, received.message, taken, None)
+                return Reply(conversation_id, stored, position)
             try:
                 with REPLY_SECONDS.labels(channel.value).time():
                     if received.pause_due:
@@ -230,7 +245,8 @@ class ChatService:
                 offered = self._call_backs.begin(said.text, utc_now(), in_form=in_form) if typed else None
                 if offered is None:
                     raise AssistantUnavailable(conversation_id) from error
-                return Reply(conversation_id, await run_in_threadpool(self._reply, received.message, [offered], None))
+                stored = await run_in_threadpool(self._reply, received.message, [offered], None)
+                return Reply(conversation_id, stored, position)
             understood: dict[str, Any] = dict(answer.get("understood") or {})
             if any(topic.startswith(BEYOND) for topic in understood.get("topics") or []):
                 finding = Finding()  # that reply says itself who can help
@@ -239,7 +255,7 @@ class ChatService:
             if alarm is not None:
                 understood |= _noticed(alarm, paused=True)
             stored = await run_in_threadpool(self._reply, received.message, messages, understood)
-            return Reply(conversation_id, stored)
+            return Reply(conversation_id, stored, position)
 
     def _own_reply(
         self, finding: Finding, received: Received, typed: str | None, channel: Channel
@@ -295,14 +311,21 @@ class ChatService:
         with self._database.session() as session:
             return store.start_conversation(session, channel).id
 
+    def _begin(self, conversation_id: str, channel: Channel) -> None:
+        try:
+            with self._database.session() as session:
+                store.begin_conversation(session, conversation_id, channel)
+        except IntegrityError:
+            pass  # another process began it in between
+
     def _button(self, conversation_id: str, payload: str) -> Button:
         with self._database.session() as session:
             return store.button_of(session, conversation_id, payload)
 
-    def _receive(self, conversation_id: str, text: str, client_id: str | None) -> Received:
+    def _receive(self, conversation_id: str, text: str, client_id: str | None, payload: str | None = None) -> Received:
         """Store the message; return it with what went before it, and with its replies when it was answered before."""
         with self._database.session() as session:
-            message = store.add_inbound(session, conversation_id, text, client_id)
+            message = store.add_inbound(session, conversation_id, text, client_id, payload)
             if message.answered:
                 replies = [_public(reply) for reply in store.replies_to(session, message.id)]
                 return Received(message, replies, None, None, None)
@@ -334,9 +357,13 @@ class ChatService:
         with self._database.session() as session:
             return [_public(reply) for reply in store.add_replies(session, inbound, messages, understood)]
 
-    def _history(self, conversation_id: str) -> list[dict[str, Any]]:
+    def _history(self, conversation_id: str, after: int) -> list[dict[str, Any]]:
         with self._database.session() as session:
-            return [_in_history(message) for message in store.transcript(session, conversation_id)]
+            return [_in_history(message) for message in store.transcript(session, conversation_id, after)]
+
+    def _note_helpful(self, conversation_id: str, message_id: str, helpful: bool | None) -> None:
+        with self._database.session() as session:
+            store.note_helpful(session, conversation_id, message_id, helpful)
 
     def _forget(self, conversation_id: str) -> None:
         with self._database.session() as session:
@@ -350,15 +377,20 @@ def _noticed(alarm: Alarm, *, paused: bool) -> dict[str, Any]:
 
 
 def _public(message: Message) -> dict[str, Any]:
-    return public(message.content or {"kind": "say", "text": message.text}, message.id)
+    return public(message.content or {"kind": "say", "text": message.text}, message.id, message.position)
 
 
 def _in_history(message: Message) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "from": message.sender,
-        "at": message.created_at.isoformat(),
-        "text": message.text,
-    }
-    if message.content is not None:
-        entry |= _public(message)
-    return entry
+    """Return a message as `GET /api/chat/history` gives it.
+
+    A visitor's own has the client's `id` of it, whether it was `answered`, and the `payload` of a button that was used:
+    what a client needs to ask again for a reply that never reached it.
+    """
+    entry: dict[str, Any] = {"from": message.sender, "at": message.created_at.isoformat(), "text": message.text}
+    if message.sender == Sender.ASSISTANT.value:
+        return entry | _public(message) | ({} if message.helpful is None else {"helpful": message.helpful})
+    return (
+        entry
+        | {"id": message.client_id, "seq": message.position, "answered": message.answered}
+        | {key: value for key, value in (message.content or {}).items() if key == "payload"}
+    )

@@ -26,6 +26,10 @@ class UnknownPayload(Exception):
     """No button of this conversation has this payload."""
 
 
+class UnknownMessage(Exception):
+    """This conversation has no such reply."""
+
+
 @dataclass(frozen=True)
 class Button:
     """A button somebody used: what it says, the words it stands for, and its topic or field, if it has one."""
@@ -44,13 +48,25 @@ def start_conversation(session: Session, channel: Channel, sms_key: str | None =
     return conversation
 
 
+def begin_conversation(session: Session, conversation_id: str, channel: Channel) -> None:
+    """Begin a conversation whose id is known beforehand, unless it has begun."""
+    if session.get(Conversation, conversation_id) is None:
+        session.add(Conversation(id=conversation_id, channel=channel.value))
+        session.flush()
+
+
 def conversation_of_number(session: Session, sms_key: str) -> Conversation | None:
     """Return the conversation of a phone number, by its keyed hash."""
     return session.scalar(sa.select(Conversation).where(Conversation.sms_key == sms_key))
 
 
-def add_inbound(session: Session, conversation_id: str, text: str, client_id: str | None) -> Message:
-    """Store a visitor's message, or return the stored one when `client_id` was seen before."""
+def add_inbound(
+    session: Session, conversation_id: str, text: str, client_id: str | None, payload: str | None = None
+) -> Message:
+    """Store a visitor's message, or return the stored one when `client_id` was seen before.
+
+    `payload` is that of the button whose title `text` is.
+    """
     conversation = session.scalar(sa.select(Conversation).where(Conversation.id == conversation_id).with_for_update())
     if conversation is None:
         raise ConversationNotFound(conversation_id)
@@ -70,6 +86,7 @@ def add_inbound(session: Session, conversation_id: str, text: str, client_id: st
         sender=Sender.VISITOR.value,
         text=text,
         client_id=client_id,
+        content={"payload": payload} if payload else None,
     )
 
 
@@ -189,13 +206,23 @@ def replies_to(session: Session, message_id: str) -> Sequence[Message]:
     return session.scalars(sa.select(Message).where(Message.reply_to == message_id).order_by(Message.position)).all()
 
 
-def transcript(session: Session, conversation_id: str) -> Sequence[Message]:
-    """Return the whole conversation in order; raise ConversationNotFound."""
+def transcript(session: Session, conversation_id: str, after: int = 0) -> Sequence[Message]:
+    """Return the conversation in order, from the place `after` on; raise ConversationNotFound."""
     if session.get(Conversation, conversation_id) is None:
         raise ConversationNotFound(conversation_id)
     return session.scalars(
-        sa.select(Message).where(Message.conversation_id == conversation_id).order_by(Message.position)
+        sa.select(Message)
+        .where(Message.conversation_id == conversation_id, Message.position > after)
+        .order_by(Message.position)
     ).all()
+
+
+def note_helpful(session: Session, conversation_id: str, message_id: str, helpful: bool | None) -> None:
+    """Keep what the visitor said of a reply, or take it back with None; raise UnknownMessage."""
+    message = session.get(Message, message_id)
+    if message is None or message.conversation_id != conversation_id or message.sender != Sender.ASSISTANT.value:
+        raise UnknownMessage(message_id)
+    message.helpful = helpful
 
 
 def button_of(session: Session, conversation_id: str, payload: str) -> Button:

@@ -4,9 +4,9 @@ import errno
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -35,6 +35,27 @@ LOOPBACK = "127.0.0.1"
 STARTS_BEFORE_FAILURE = 3
 STILL_STARTING_SECONDS = 45
 STOPPING_SECONDS = 20
+
+
+class Stop:
+    """Whether somebody wants it all to end.
+
+    A signal's handler runs between two steps of the same thread, and so may not touch what that thread may hold a lock
+    of, as `threading.Event` has one.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def set(self) -> None:
+        """Say so; a handler may."""
+        with suppress(BlockingIOError):
+            os.write(self._writer, b"!")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is said, and no longer than `seconds`; return whether it was."""
+        return bool(select.select([self._reader], [], [], seconds)[0])
 
 
 def serve(
@@ -168,7 +189,7 @@ def _write_endpoints(settings: Settings) -> None:
 
 def _run(settings: Settings, hint: str | None, began: float, lock: TextIO) -> None:
     """Run everything until a signal; raise CommandFailed when it cannot be run."""
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # `nohup` has hang-ups ignored, and means it.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
@@ -187,7 +208,7 @@ def _run(settings: Settings, hint: str | None, began: float, lock: TextIO) -> No
     _say("Stopped.")
 
 
-def _wait_until_ready(supervisor: Supervisor, settings: Settings, stop: threading.Event) -> bool:
+def _wait_until_ready(supervisor: Supervisor, settings: Settings, stop: Stop) -> bool:
     """Wait until all of it answers; return False when told to stop, raise CommandFailed when a process cannot start."""
     starts: defaultdict[str, set[int]] = defaultdict(set)
     down: list[str] = list(PROCESSES)
@@ -218,7 +239,7 @@ def _not_ready(settings: Settings, before: list[str]) -> list[str]:
     return [name for name, state in checks.items() if state != "ready"]
 
 
-def _watch(supervisor: Supervisor, stop: threading.Event) -> None:
+def _watch(supervisor: Supervisor, stop: Stop) -> None:
     """Keep everything running until told to stop. Visitors are helped even while a process cannot be started."""
     while not stop.wait(2):
         _check_alive(supervisor)
