@@ -7,22 +7,27 @@ UV_COMPILE = uv pip compile --quiet --python-version 3.11 --python-platform x86_
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help run test train lint types format lock upgrade clean python
+.PHONY: help run test train widget lint types format lock upgrade clean python
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: python ## install what is missing, train if needed, start everything; Ctrl-C stops it
 	@$(SETUP)
+	@$(PYTHON) tools/widget.py
 	@exec ./ketalink serve
 
 test: python ## install what is missing, run every check and the whole test suite
 	@$(SETUP) --test
+	@$(PYTHON) tools/widget.py --test
 	@exec tools/check.sh
 
 train: python ## train the assistant's model if its inputs changed
 	@$(SETUP)
 	@exec ./ketalink train
+
+widget: python ## build the website widget if its source changed (needs Node 18 or newer)
+	@$(PYTHON) tools/widget.py --test
 
 lint: python ## ruff: mistakes and formatting
 	@$(SETUP) --test
@@ -49,7 +54,7 @@ upgrade: NEWEST = --upgrade
 upgrade: lock ## like lock, but takes the newest versions that pyproject.toml allows
 
 clean: ## delete environments, trained models and caches; keeps the database and .env
-	rm -rf .venv models .rasa .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv models frontdesk/widget/node_modules .rasa .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from frontdesk.chat.api import ChatApi, unavailable
+from frontdesk.chat.api import PLACE_HEADER, ChatApi, unavailable
 from frontdesk.chat.api import router as chat_router
 from frontdesk.chat.call_back import CallBacks, load_texts
 from frontdesk.chat.origins import AllowedOrigins
@@ -138,7 +138,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=sorted(origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["Retry-After"],
+            expose_headers=["Retry-After", PLACE_HEADER],
         )
     _translate_errors(app)
     return app

@@ -28,6 +28,8 @@ from frontdesk.safety.guard import Alarm
 # 2,000 characters as JSON escapes are 24,000 bytes; the rest is the token and room to spare.
 LARGEST_BODY = 64_000
 LONGEST_CLIENT_ID = 100
+# Of the answer to a message: the message's place in the conversation, as `seq` gives it in the history.
+PLACE_HEADER = "X-Message-Seq"
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,14 @@ class InboundMessage:
     text: str | None
     payload: str | None
     client_id: str | None
+    after: str | None  # the client's id of the message it sent before this one, when that has no answer yet
 
     @classmethod
     def parse(cls, body: bytes) -> "InboundMessage":
         """Read a request's body; raise Problem 400."""
         content = _json_object(body)
         values: dict[str, str | None] = {}
-        for key in ("session", "text", "payload", "id"):
+        for key in ("session", "text", "payload", "id", "after"):
             value = content.get(key)
             if value is not None and not isinstance(value, str):
                 raise _malformed(f"`{key}` has to be a text.")
@@ -90,10 +93,11 @@ class InboundMessage:
             raise _malformed("Send either `text` or `payload`.")
         if values["payload"] is not None and values["session"] is None:
             raise _malformed("A `payload` needs the `session` it was sent in.")
-        client_id = values["id"]
-        if client_id is not None and (not 0 < len(client_id) <= LONGEST_CLIENT_ID or not client_id.isprintable()):
-            raise _malformed(f"`id` has to be 1 to {LONGEST_CLIENT_ID} printable characters.")
-        return cls(values["session"], values["text"], values["payload"], client_id)
+        for key in ("id", "after"):
+            own = values[key]
+            if own is not None and (not 0 < len(own) <= LONGEST_CLIENT_ID or not own.isprintable()):
+                raise _malformed(f"`{key}` has to be 1 to {LONGEST_CLIENT_ID} printable characters.")
+        return cls(values["session"], values["text"], values["payload"], values["id"], values["after"])
 
 
 @router.post("")
@@ -222,12 +226,14 @@ async def _help(chat: ChatApi, alarm: Alarm, message: InboundMessage, *, keep: b
 
 
 def _replied(chat: ChatApi, conversation_id: str, reply: Reply) -> JSONResponse:
-    """Return the answer to a message; `seq` is the message's own place in the conversation."""
-    token = chat.tokens.issue(conversation_id)
-    return JSONResponse({"session": token, "seq": reply.position, "messages": reply.messages})
+    """Return the answer to a message, with the message's own place in the conversation in a header."""
+    content = {"session": chat.tokens.issue(conversation_id), "messages": reply.messages}
+    return JSONResponse(content, headers={PLACE_HEADER: str(reply.position)})
 
 
 async def _answer(chat: ChatApi, conversation_id: str, message: InboundMessage) -> Reply:
+    if message.after is not None:
+        await chat.service.let_arrive(conversation_id, message.after)
     if message.payload is not None:
         return await chat.service.press(conversation_id, Channel.WIDGET, message.payload, message.client_id)
     return await chat.service.say(conversation_id, Channel.WIDGET, message.text or "", message.client_id)

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 LONGEST_MESSAGE = 2_000
 # A reply to a crisis waits no longer for the database.
 LONGEST_NOTE_SECONDS = 0.8
+# How long a message waits for one that was sent before it, and how often it is looked for meanwhile.
+OVERTAKEN_SECONDS, OVERTAKEN_LOOKS = 2.0, 20
 # What Rasa gets in place of a patient's cry for help, so that it pauses an open form: see data/rules/safety.yml.
 PAUSE_TEXT = "Pause"
 PAUSE_TOPIC = "crisis/suicidal_now"
@@ -106,6 +108,13 @@ class ChatService:
     async def begin(self, conversation_id: str, channel: Channel) -> None:
         """Begin a conversation whose id is known beforehand, unless it has begun."""
         await run_in_threadpool(self._begin, conversation_id, channel)
+
+    async def let_arrive(self, conversation_id: str, client_id: str) -> None:
+        """Wait a moment for a message that was sent before another one and has been overtaken by it."""
+        for _ in range(OVERTAKEN_LOOKS):
+            if await run_in_threadpool(self._has_arrived, conversation_id, client_id):
+                return
+            await asyncio.sleep(OVERTAKEN_SECONDS / OVERTAKEN_LOOKS)
 
     async def say(
         self,
@@ -317,6 +326,10 @@ class ChatService:
                 store.begin_conversation(session, conversation_id, channel)
         except IntegrityError:
             pass  # another process began it in between
+
+    def _has_arrived(self, conversation_id: str, client_id: str) -> bool:
+        with self._database.session() as session:
+            return store.has_arrived(session, conversation_id, client_id)
 
     def _button(self, conversation_id: str, payload: str) -> Button:
         with self._database.session() as session:

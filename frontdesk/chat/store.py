@@ -90,6 +90,12 @@ def add_inbound(
     )
 
 
+def has_arrived(session: Session, conversation_id: str, client_id: str) -> bool:
+    """Tell whether a visitor's message is in the transcript."""
+    query = sa.select(Message.id).where(Message.conversation_id == conversation_id, Message.client_id == client_id)
+    return session.scalar(query) is not None
+
+
 def add_replies(
     session: Session,
     inbound: Message,
@@ -206,7 +212,7 @@ def replies_to(session: Session, message_id: str) -> Sequence[Message]:
     return session.scalars(sa.select(Message).where(Message.reply_to == message_id).order_by(Message.position)).all()
 
 
-def transcript(session: Session, conversation_id: str, after: int = 0) -> Sequence[Message]:
+def transcript(session: Session, conversation_id: str, after: int = -1) -> Sequence[Message]:
     """Return the conversation in order, from the place `after` on; raise ConversationNotFound."""
     if session.get(Conversation, conversation_id) is None:
         raise ConversationNotFound(conversation_id)

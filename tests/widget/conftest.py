@@ -68,6 +68,12 @@ class Chat:
         self.log.get_by_role("button", name=title, exact=True).last.click()
         expect(self.replies.nth(before)).to_be_visible(timeout=ANSWER_MS)
 
+    def settle(self) -> None:
+        """Wait until nothing moves any more."""
+        self.page.evaluate(
+            "() => Promise.all(document.getAnimations().map(({finished}) => finished.catch(() => null)))"
+        )
+
     def stored(self) -> dict[str, Any]:
         """Return everything that the browser keeps for the site."""
         kept: dict[str, Any] = self.page.evaluate(

@@ -168,7 +168,7 @@ class Answers:
 
 def ok(text: str, seq: int = 1, session: str = "token-1") -> Any:
     reply = {"kind": "say", "text": text, "id": f"m{seq}", "seq": seq + 1, "buttons": []}
-    return 200, {"session": session, "seq": seq, "messages": [reply]}, {}
+    return 200, {"session": session, "messages": [reply]}, {"X-Message-Seq": str(seq)}
 
 
 def problem(status: int, headers: dict[str, str] | None = None, **body: Any) -> Any:
@@ -267,8 +267,8 @@ def test_an_answer_that_does_not_come_holds_up_nothing(chat: Chat) -> None:
         if not held:
             held.append(route)  # never answered
         else:
-            status, body, _ = ok("Please call or text 988.", 3)
-            route.fulfill(status=status, json=body)
+            status, body, headers = ok("Please call or text 988.", 3)
+            route.fulfill(status=status, headers=headers, json=body)
 
     chat.page.route("**/api/chat", answer)
     chat.say("hello")

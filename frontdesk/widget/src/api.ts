@@ -69,11 +69,17 @@ export class ChatApi {
     return object(await this.#call('GET', '/api/chat/welcome')) as unknown as Welcome
   }
 
-  async send(session: string, id: string, said: { text: string } | { payload: string }): Promise<Sent> {
-    const body = object(await this.#call('POST', '/api/chat', { body: { session, id, ...said } }))
+  /** Send a message; `after` is the one that was sent before it and is still under way. */
+  async send(session: string, id: string, said: { text: string } | { payload: string }, after?: string): Promise<Sent> {
+    let place: string | null = null
+    const body = object(
+      await this.#call('POST', '/api/chat', { body: { session, id, after, ...said } }, (response) => {
+        place = response.headers.get('X-Message-Seq')
+      }),
+    )
     const messages = replies(body.messages)
     if (!messages.length) throw new Unreachable()
-    return { session: text(body.session), seq: typeof body.seq === 'number' ? body.seq : null, messages }
+    return { session: text(body.session), seq: Number(place) || null, messages }
   }
 
   async history(session: string, after: number): Promise<{ session: string | null; entries: Entry[] }> {
@@ -96,7 +102,12 @@ export class ChatApi {
     for (const request of this.#open) request.abort()
   }
 
-  async #call(method: string, path: string, { session, body }: { session?: string; body?: object } = {}): Promise<unknown> {
+  async #call(
+    method: string,
+    path: string,
+    { session, body }: { session?: string; body?: object } = {},
+    answered: (response: Response) => void = () => {},
+  ): Promise<unknown> {
     const request = new AbortController()
     const patience = setTimeout(() => request.abort(), PATIENCE_MS)
     this.#open.add(request)
@@ -114,6 +125,7 @@ export class ChatApi {
         signal: request.signal,
       })
       const raw = await response.text()
+      answered(response)
       if (response.status === 204) return null
       let content: unknown
       try {

@@ -71,7 +71,7 @@ export class Conversation {
     addEventListener('pageshow', this.#wake)
     document.addEventListener('visibilitychange', this.#wake)
     addEventListener('beforeunload', this.#warn)
-    addEventListener('pagehide', this.#remember)
+    addEventListener('pagehide', this.#hurry)
   }
 
   close(): void {
@@ -80,7 +80,7 @@ export class Conversation {
     removeEventListener('pageshow', this.#wake)
     document.removeEventListener('visibilitychange', this.#wake)
     removeEventListener('beforeunload', this.#warn)
-    removeEventListener('pagehide', this.#remember)
+    removeEventListener('pagehide', this.#hurry)
     clearTimeout(this.#timer)
     this.#api.hangUp()
     this.#session.close()
@@ -217,13 +217,16 @@ export class Conversation {
     if (this.#loaded) void this.sync()
   }
 
-  #remember = (): void => {
+  /** The page goes: what still waits its turn is sent at once, and the next page looks for all of it. */
+  #hurry = (): void => {
     this.#session.underWay = this.#outgoing.map(({ id }) => id)
+    for (const message of this.#outgoing) if (message.state === 'sending') void this.#deliverOne(message)
   }
 
-  /** Leaving now would lose what has not been heard yet. */
+  /** Leaving now would lose what cannot be sent. */
   #warn = (event: BeforeUnloadEvent): void => {
-    if (this.#outgoing.some((message) => message.state === 'waiting' || message.state === 'limited')) event.preventDefault()
+    const stuck = (message: Outgoing) => message.state === 'waiting' || message.state === 'limited'
+    if (this.#outgoing.some(stuck) || (this.#outgoing.length && !this.#session.token)) event.preventDefault()
   }
 
   /**
@@ -258,12 +261,14 @@ export class Conversation {
   async #deliverOne(message: Outgoing): Promise<Outcome> {
     if (this.#underWay.has(message) || !this.#outgoing.includes(message)) return 'heard'
     const epoch = this.#epoch
+    // Overtaken on the way, the server puts the two in order.
+    const before = [...this.#underWay].at(-1)?.id ?? this.#session.underWay.at(-1)
     message.state = 'sending'
     this.#underWay.add(message)
     this.#onChange()
     try {
       this.#session.token ??= (this.welcome ??= await this.#api.welcome()).session
-      const sent = await this.#api.send(this.#session.token, message.id, said(message))
+      const sent = await this.#api.send(this.#session.token, message.id, said(message), before)
       this.connected = true
       if (epoch !== this.#epoch) return 'heard'
       this.#drop(message)
@@ -362,6 +367,7 @@ export class Conversation {
       void this.#deliver()
     }
     if (fresh.length && !first) this.#onReplies(fresh as Reply[])
+    if (fresh.length && (!first || this.#session.underWay.length)) this.#session.tellChanged()
     this.#onChange()
   }
 

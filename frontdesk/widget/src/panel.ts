@@ -129,7 +129,7 @@ export class ChatPanel extends LitElement {
   }
 
   #head(texts: Texts): TemplateResult {
-    return html`<header>
+    return html`<div class="head">
       ${this.logo ? html`<img src=${this.logo} alt="" />` : nothing}
       <div>
         <h2 id="title">${this.clinic || texts.title}</h2>
@@ -138,7 +138,7 @@ export class ChatPanel extends LitElement {
       <button type="button" aria-label=${texts.exit} title=${texts.exit_hint} @click=${this.#leave}>${icon('leave')}</button>
       ${this.hasAttribute('full') ? nothing : html`<button type="button" aria-label=${texts.close}
           @click=${this.#close}>${icon('close')}</button>`}
-    </header>`
+    </div>`
   }
 
   #notice(texts: Texts): TemplateResult {
