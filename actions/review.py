@@ -117,7 +117,7 @@ def _readable_time(preferred: dict[str, Any]) -> str:
     said: str = preferred.get("text") or "not given"
     if preferred.get("understood"):
         understood_as: str = preferred["understood"]
-        return said if understood_as.lower() == said.lower() else f"{said} ({understood_as})"
+        return said if _bare(understood_as) == _bare(said) else f"{said} ({understood_as})"
     understood = []
     if preferred.get("date"):
         day = date.fromisoformat(preferred["date"])
@@ -125,6 +125,11 @@ def _readable_time(preferred: dict[str, Any]) -> str:
     if preferred.get("part_of_day") and preferred["part_of_day"] not in said.lower():
         understood.append(preferred["part_of_day"])
     return f"{said} ({', '.join(understood)})" if understood else said
+
+
+def _bare(time: str) -> str:
+    """Return what two ways of saying one time have in common: "mornings", "in the morning"."""
+    return re.sub(r"^(?:in|on) (?:the )?|s$", "", time.lower())
 
 
 class ActionAskReview(Action):
