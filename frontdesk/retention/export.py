@@ -145,6 +145,7 @@ def _message(message: Message) -> dict[str, Any]:
         "is_alarm": message.is_alarm,
         "understood": message.understood,
         "content": message.content,
+        "helpful": message.helpful,
     }
 
 

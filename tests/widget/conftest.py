@@ -68,12 +68,6 @@ class Chat:
         self.log.get_by_role("button", name=title, exact=True).last.click()
         expect(self.replies.nth(before)).to_be_visible(timeout=ANSWER_MS)
 
-    def settle(self) -> None:
-        """Wait until nothing moves any more."""
-        self.page.evaluate(
-            "() => Promise.all(document.getAnimations().map(({finished}) => finished.catch(() => null)))"
-        )
-
     def stored(self) -> dict[str, Any]:
         """Return everything that the browser keeps for the site."""
         kept: dict[str, Any] = self.page.evaluate(
@@ -90,8 +84,8 @@ class Chat:
 
 @pytest.fixture
 def context(browser: Any) -> Iterator[BrowserContext]:
-    """A browser that remembers nothing."""
-    context = browser.new_context()
+    """A browser that remembers nothing, of somebody who wants no motion."""
+    context = browser.new_context(reduced_motion="reduce")
     yield context
     context.close()
 

@@ -49,7 +49,7 @@ def test_a_hostile_style_sheet_changes_nothing(server: Server, page_of_chat: Cal
         )
         return looks
 
-    for selector in (".panel", "header h2", ".notice", "li.assistant .bubble", ".choice", "textarea", ".clear"):
+    for selector in (".panel", ".head h2", ".notice", "li.assistant .bubble", ".choice", "textarea", ".clear"):
         assert look(chat, selector) == look(plain, selector), selector
     expect(chat.page.locator("ketalink-chat")).to_have_count(1)
     box = chat.launcher.bounding_box()
@@ -81,7 +81,7 @@ def test_what_the_page_says_of_the_clinic_is_shown(
 
     expect(chat.panel).to_have_accessible_name("Our practice")
     expect(chat.log).to_contain_text("Good to see you.")
-    expect(chat.panel.locator("header img")).to_be_visible()
+    expect(chat.panel.locator(".head img")).to_be_visible()
     assert chat.page.locator("ketalink-chat-panel").get_attribute("scheme") == "dark"
 
 
@@ -208,7 +208,6 @@ def test_the_page_of_its_own_is_the_chat_alone(server: Server, page_of_chat: Cal
 
     expect(chat.launcher).to_be_hidden()
     expect(chat.page.get_by_role("button", name="Close chat")).to_have_count(0)
-    chat.settle()
     viewport = chat.page.viewport_size
     assert viewport is not None
     box = chat.page.locator("ketalink-chat-panel .panel").bounding_box()
