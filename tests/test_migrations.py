@@ -24,6 +24,24 @@ from tests.leads.samples import new_lead
 from tests.test_encryption import files_of
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database: SQLite and PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ketalink.db'}"
+    url: str = request.getfixturevalue("postgres_database_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database that the migrations of this test made: no copy."""
+    database = Database(database_url, fixed_keyring(), LOOKUP)
+    database.migrate()
+    yield database
+    database.close()
+
+
 def test_migrations_make_what_the_models_say(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
