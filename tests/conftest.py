@@ -1,6 +1,5 @@
 """What the tests share: databases, a front desk that really runs, a browser."""
 
-import base64
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from frontdesk.db import Database
-from frontdesk.encryption import Key, Keyring, Ring
+from frontdesk.encryption import KeyFile
 from frontdesk.lookup import Lookup
 from frontdesk.loopback import NO_TLS
 
@@ -116,37 +115,30 @@ def postgres_database_url(postgres_url: str) -> Iterator[str]:
 
 # Of databases that no assistant opens.
 LOOKUP = Lookup("only for tests, 32 characters or so")
-KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
-KEY_FILE = "encryption.keys"
 
 
-def fixed_keyring() -> Keyring:
-    """Return a keyring with the key that migrated databases have from the start."""
-    return Keyring(Ring([Key(KEY)], "the tests"))
-
-
-def migrate(url: str) -> None:
-    """Bring up a database's tables; its key is KEY from now on."""
-    database = Database(url, fixed_keyring(), LOOKUP)
-    database.migrate()
-    database.close()
+def opened(url: str, data_dir: Path) -> Database:
+    """Return a database whose keys are in a data folder."""
+    return Database(url, KeyFile(data_dir / "encryption.keys"), LOOKUP)
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder as the first start leaves it: a SQLite database and its key. Copied, it saves the migrations."""
+    """A data folder as the first start leaves it: a SQLite database and its keys. Copied, it saves the migrations."""
     folder = tmp_path_factory.mktemp("migrated")
-    migrate(f"sqlite:///{folder / 'ketalink.db'}")
-    (folder / KEY_FILE).touch(mode=0o600)
-    (folder / KEY_FILE).write_text(f"{KEY}\n")
+    database = opened(f"sqlite:///{folder / 'ketalink.db'}", folder)
+    database.migrate()
+    database.close()
     return folder
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_url: str) -> Iterator[str]:
-    """The name of a database with the same tables and key, which PostgreSQL copies."""
+def migrated_postgres(postgres_url: str, migrated: Path) -> Iterator[str]:
+    """The name of a database with the same tables and keys, which PostgreSQL copies."""
     with postgres_database(postgres_url) as url:
-        migrate(url)
+        database = opened(url, migrated)
+        database.migrate()
+        database.close()
         yield str(sa.make_url(url).database)
 
 
@@ -159,8 +151,8 @@ def sqlite_url(tmp_path: Path, migrated: Path) -> str:
 
 @pytest.fixture
 def migrated_postgres_url(postgres_url: str, migrated_postgres: str, tmp_path: Path, migrated: Path) -> Iterator[str]:
-    """A migrated PostgreSQL database of this test alone; its key is in the data folder."""
-    shutil.copy(migrated / KEY_FILE, tmp_path)
+    """A migrated PostgreSQL database of this test alone; its keys are in the data folder."""
+    shutil.copy(migrated / "encryption.keys", tmp_path)
     with postgres_database(postgres_url, f"TEMPLATE {migrated_postgres} STRATEGY FILE_COPY") as url:
         yield url
 
@@ -173,9 +165,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """The same, opened."""
-    database = Database(database_url, fixed_keyring(), LOOKUP)
+    database = opened(database_url, tmp_path)
     yield database
     database.close()
 

@@ -19,7 +19,7 @@ from frontdesk.leads.models import ConsentRecord
 from frontdesk.leads.repository import Outcome
 from frontdesk.migrations import models  # noqa: F401  # fills the metadata
 from frontdesk.sms.store import kept_reply
-from tests.conftest import LOOKUP, NEW_YORK, fixed_keyring
+from tests.conftest import LOOKUP, NEW_YORK, opened
 from tests.leads.samples import new_lead
 from tests.test_encryption import files_of
 
@@ -34,9 +34,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """A database that the migrations of this test made: no copy."""
-    database = Database(database_url, fixed_keyring(), LOOKUP)
+    database = opened(database_url, tmp_path)
     database.migrate()
     yield database
     database.close()
@@ -148,9 +148,9 @@ def clear_rows() -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def clear(database_url: str) -> Iterator[Database]:
+def clear(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """A database from before there was encryption, with data in it."""
-    database = Database(database_url, fixed_keyring(), LOOKUP)
+    database = opened(database_url, tmp_path)
     database.migrate("0002")
     with database.engine.begin() as connection:
         for table, rows in clear_rows().items():
