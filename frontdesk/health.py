@@ -2,12 +2,14 @@
 
 import httpx
 
+from frontdesk.loopback import NO_TLS
+
 
 class ActionServerProbe:
     """Asks the action server's health route."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=2.0)
+        self._http = httpx.AsyncClient(base_url=url, timeout=2.0, verify=NO_TLS)
 
     async def is_ready(self) -> bool:
         """Tell whether the action server answers."""

@@ -19,9 +19,27 @@ from frontdesk.leads.models import ConsentRecord
 from frontdesk.leads.repository import Outcome
 from frontdesk.migrations import models  # noqa: F401  # fills the metadata
 from frontdesk.sms.store import kept_reply
-from tests.conftest import LOOKUP, NEW_YORK, fixed_keyring
+from tests.conftest import LOOKUP, NEW_YORK, opened
 from tests.leads.samples import new_lead
 from tests.test_encryption import files_of
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database: SQLite and PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ketalink.db'}"
+    url: str = request.getfixturevalue("postgres_database_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str, tmp_path: Path) -> Iterator[Database]:
+    """A database that the migrations of this test made: no copy."""
+    database = opened(database_url, tmp_path)
+    database.migrate()
+    yield database
+    database.close()
 
 
 def test_migrations_make_what_the_models_say(database: Database) -> None:
@@ -130,9 +148,9 @@ def clear_rows() -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def clear(database_url: str) -> Iterator[Database]:
+def clear(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """A database from before there was encryption, with data in it."""
-    database = Database(database_url, fixed_keyring(), LOOKUP)
+    database = opened(database_url, tmp_path)
     database.migrate("0002")
     with database.engine.begin() as connection:
         for table, rows in clear_rows().items():

@@ -25,6 +25,7 @@ from frontdesk.cli.train import check_content, shown
 from frontdesk.clinic import load_clinic
 from frontdesk.db import MIGRATIONS, Database, DatabaseUnavailable, open_database
 from frontdesk.encryption import KeysUnusable, keyring_of
+from frontdesk.loopback import NO_TLS
 from frontdesk.model_folder import ModelDamaged, ModelFolder, check_archive, inputs_digest
 from frontdesk.outbox.configured import configured
 from frontdesk.outbox.words import destination_name
@@ -298,7 +299,7 @@ def _model(settings: Settings) -> Finding:
 def _ports(settings: Settings) -> Iterator[Finding]:
     if port_in_use(settings.host, settings.port):
         try:
-            answer = httpx.get(f"{address(settings)}/readyz", timeout=5, trust_env=False)
+            answer = httpx.get(f"{address(settings)}/readyz", timeout=5, trust_env=False, verify=NO_TLS)
             ready: dict[str, str] = answer.json()
             down = [name for name, state in ready.items() if state != "ready"]
         except (httpx.HTTPError, ValueError, AttributeError):

@@ -23,6 +23,7 @@ from frontdesk.cli.supervision import Supervisor
 from frontdesk.cli.train import check_content, require_rasa, shown, train_model, usable_model
 from frontdesk.clinic import load_clinic
 from frontdesk.console.accounts import first_sign_in_hint
+from frontdesk.loopback import NO_TLS
 from frontdesk.model_folder import ModelFolder, inputs_digest
 from frontdesk.outbox.configured import configured
 from frontdesk.processes import PROJECT, endpoints_file
@@ -233,7 +234,7 @@ def _wait_until_ready(supervisor: Supervisor, settings: Settings, stop: Stop) ->
 def _not_ready(settings: Settings, before: list[str]) -> list[str]:
     """Return what does not answer yet, as far as the front desk can say."""
     try:
-        checks = httpx.get(f"{address(settings)}/readyz", timeout=5, trust_env=False).json()
+        checks = httpx.get(f"{address(settings)}/readyz", timeout=5, trust_env=False, verify=NO_TLS).json()
     except (httpx.HTTPError, json.JSONDecodeError):
         return before
     return [name for name, state in checks.items() if state != "ready"]

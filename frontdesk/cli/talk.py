@@ -12,6 +12,7 @@ from frontdesk.chat.messages import from_rasa
 from frontdesk.cli.console import CommandFailed, err, out
 from frontdesk.cli.serve import address
 from frontdesk.cli.train import require_rasa, usable_model
+from frontdesk.loopback import NO_TLS
 from frontdesk.model_folder import ModelFolder
 from frontdesk.processes import PROJECT, RASA_PYTHON, rasa_environment, tied
 from frontdesk.settings import Settings, load_settings
@@ -36,7 +37,7 @@ class ChatClient:
     """One conversation over the chat API."""
 
     def __init__(self, settings: Settings) -> None:
-        self._http = httpx.Client(base_url=address(settings), timeout=_REPLY_SECONDS, trust_env=False)
+        self._http = httpx.Client(base_url=address(settings), timeout=_REPLY_SECONDS, trust_env=False, verify=NO_TLS)
         self._session: str | None = None
 
     def check(self) -> None:

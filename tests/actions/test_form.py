@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import shutil
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,7 +62,6 @@ def settings(folder: Path) -> Settings:
     return Settings(
         _env_file=None,
         data_dir=folder,
-        database_url=f"sqlite:///{folder / 'leads.db'}",
         rasa_secret=SECRET,
         clinic_timezone="America/New_York",
     )
@@ -141,19 +139,8 @@ class Rasa:
         return result["events"], [said["response"] for said in result["responses"]]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an empty database and its keys."""
-    folder = tmp_path_factory.mktemp("migrated")
-    database = open_database(settings(folder))
-    database.migrate()
-    database.close()
-    return folder
-
-
 @pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
-    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+def database(tmp_path: Path, sqlite_url: str) -> Iterator[Database]:
     database = open_database(settings(tmp_path))
     yield database
     database.close()
@@ -585,7 +572,7 @@ def test_a_database_that_fails_is_an_error_and_the_yes_can_be_said_again(
 
 
 def test_a_database_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "leads.db").mkdir()
+    (tmp_path / "ketalink.db").mkdir()
     with TestClient(create_app(settings(tmp_path))) as client:
         rasa = Rasa(client)
         assert rasa.call(SAVE, tracker(CONFIRMED_RUN, None, "yes", "affirm", 0.9)).status_code == 500

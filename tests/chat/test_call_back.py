@@ -45,9 +45,8 @@ class Caller:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(settings(tmp_path))
-    database.migrate()
+def database(tmp_path: Path, sqlite_url: str) -> Iterator[Database]:
+    database = open_database(settings(tmp_path, database_url=sqlite_url))
     yield database
     database.close()
 

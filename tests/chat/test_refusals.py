@@ -25,11 +25,8 @@ def settings(folder: Path, **changes: object) -> Settings:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
-    chosen = settings(tmp_path)
-    database = open_database(chosen)
-    database.migrate()
-    database.close()
+def client(tmp_path: Path, sqlite_url: str) -> Iterator[TestClient]:
+    chosen = settings(tmp_path, database_url=sqlite_url)
     with TestClient(create_app(chosen), raise_server_exceptions=False) as client:
         yield client
 

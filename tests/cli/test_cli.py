@@ -136,6 +136,12 @@ def test_without_a_command_all_are_listed(operator: Operator) -> None:
     assert not operator.data_dir.exists()
 
 
+def test_no_command_waits_for_what_it_does_not_use(operator: Operator) -> None:
+    imported = operator.run(PYTHONPROFILEIMPORTTIME="1").stderr
+    assert "frontdesk.cli.evaluation.command" in imported
+    assert "spacy" not in imported  # more than a second
+
+
 def test_a_setting_that_cannot_be_used_ends_any_command(operator: Operator) -> None:
     assert "PORT: " in operator.refused("leads", "list", PORT="http")
 

@@ -22,13 +22,14 @@ from frontdesk.clinic import load_clinic
 from frontdesk.console import accounts, pages
 from frontdesk.console.models import Role, Staff, StaffSession
 from frontdesk.console.state import create_console
-from frontdesk.db import Base, Database
+from frontdesk.db import Database
 from frontdesk.leads import repository
 from frontdesk.leads.models import Lead, LeadStatus
 from frontdesk.leads.repository import Consent, NewLead, PreferredTime
 from frontdesk.limits import MessageLimit
 from frontdesk.settings import Settings, SettingsError
 from tests.conftest import NEW_YORK
+from tests.console.conftest import let_in
 
 EMAIL = "ana@clinic.example"
 PASSWORD = "plum-tree-north-window"
@@ -59,11 +60,10 @@ def password_hash() -> str:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """SQLite, and PostgreSQL for the tests that ask for both."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path / 'console.db'}"
-    url: str = request.getfixturevalue("postgres_database_url")
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "migrated_postgres_url")
     return url
 
 
@@ -79,8 +79,6 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 def app(settings: Settings, clock: Clock, password_hash: str) -> Iterator[FastAPI]:
     app = create_app(settings)
     app.state.console = replace(app.state.console, now=clock)
-    app.state.database.keyring.create()
-    Base.metadata.create_all(app.state.database.engine)
     with app.state.database.session() as session:
         session.add(Staff(email=EMAIL, role=Role.ADMIN, password_hash=password_hash))
     yield app
@@ -100,9 +98,9 @@ def client(app: FastAPI) -> TestClient:
 
 
 @pytest.fixture
-def staff(client: TestClient) -> TestClient:
+def staff(client: TestClient, database: Database, clock: Clock) -> TestClient:
     """A browser in which Ana is signed in."""
-    assert sign_in(client).status_code == 303
+    let_in(client, database, clock())
     return client
 
 

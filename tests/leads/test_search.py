@@ -8,7 +8,6 @@ from frontdesk.db import Database
 from frontdesk.leads import repository
 from frontdesk.leads.keys import name_words
 from frontdesk.lookup import Lookup
-from tests.conftest import fixed_keyring
 from tests.leads.samples import EVENING, new_lead, save
 
 JOSE, MARIA, MING, LUKASZ = "José O'Brien-Núñez", "maria de la cruz", "李明", "Anne-Marie Łukasz"
@@ -129,7 +128,7 @@ def test_what_a_joined_run_adds_is_found(database: Database) -> None:
 def test_another_secret_finds_nothing_until_the_index_is_made_anew(
     database: Database, database_url: str, names: dict[str, str]
 ) -> None:
-    other = Database(database_url, fixed_keyring(), Lookup("another secret, just as long as the first"))
+    other = Database(database_url, database.keyring, Lookup("another secret, just as long as the first"))
     assert search(other, "jose") == []
     with other.session() as session:
         assert repository.reindex(session) == len(names)

@@ -57,7 +57,6 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 def database(settings: Settings) -> Iterator[Database]:
     """A migrated database: SQLite and PostgreSQL in turn."""
     database = open_database(settings)
-    database.migrate()
     yield database
     database.close()
 

@@ -46,9 +46,9 @@ def told_run(database: Database, clock: Clock) -> tuple[Run, str]:
 
 
 @pytest.fixture
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone, for the tests of the audit."""
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'ketalink.db'}"
+    return sqlite_url
 
 
 def test_a_run_as_it_should_be(database: Database, clock: Clock) -> None:

@@ -24,9 +24,9 @@ PASSWORD = "plum-tree-north-window"
 
 
 @pytest.fixture
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: what is said does not depend on the database."""
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'ketalink.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from tests.outbox.receivers import WEBHOOK_SECRET, Receiver
 
 
 @pytest.fixture
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: what is said does not depend on the database."""
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'ketalink.db'}"
+    return sqlite_url
 
 
 def test_a_new_request_is_signed_and_holds_nothing_of_the_patient(

@@ -1,5 +1,6 @@
 """A clinic on each kind of database."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from tests.retention.clinic import Clinic
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> Settings:
+def settings(tmp_path: Path, database_url: str, migrated: Path) -> Settings:
     """Settings of this test alone. On PostgreSQL Rasa's table is beside the others, which is allowed too."""
     data_dir = tmp_path / "var"
-    data_dir.mkdir()
+    shutil.copytree(migrated, data_dir)
     is_sqlite = database_url.startswith("sqlite")
     return Settings(
         _env_file=None,  # type: ignore[call-arg]

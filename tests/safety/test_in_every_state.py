@@ -115,10 +115,9 @@ def test_getting_hold_of_ketamine_is_declined(visitor: Visitor) -> None:
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[TestClient]:
+def alone(tmp_path: Path, sqlite_url: str) -> Iterator[TestClient]:
     """A front desk without Rasa and action server."""
-    chosen = settings(tmp_path, twilio_auth_token=TOKEN, public_url="https://clinic.example")
-    open_database(chosen).migrate()
+    chosen = settings(tmp_path, database_url=sqlite_url, twilio_auth_token=TOKEN, public_url="https://clinic.example")
     with TestClient(create_app(chosen), raise_server_exceptions=False) as client:
         yield client
 

@@ -119,7 +119,7 @@ class Desk:
 
 
 @pytest.fixture
-def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def make_desk(tmp_path: Path, sqlite_url: str) -> Iterator[Callable[..., Desk]]:
     clients: list[TestClient] = []
 
     def make(**changes: Any) -> Desk:
@@ -127,7 +127,7 @@ def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
         profile.write_text("name: Example Clinic\nphone: 516-555-0100\n")
         values: dict[str, Any] = {
             "data_dir": tmp_path,
-            "database_url": f"sqlite:///{tmp_path / 'desk.db'}",
+            "database_url": sqlite_url,
             "clinic_profile": profile,
             "rasa_port": 9,  # nobody listens on the discard port
             "public_url": PUBLIC_URL,
@@ -135,7 +135,6 @@ def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
             "chat_limit_per_minute": 0,
         }
         app = create_app(Settings(_env_file=None, **values | changes))  # type: ignore[call-arg]
-        app.state.database.migrate()
         client = TestClient(app)
         clients.append(client)
         client.__enter__()

@@ -16,7 +16,6 @@ from frontdesk.cli.evaluation.comparison import Comparison
 from frontdesk.cli.evaluation.questions import Question, read_files
 from frontdesk.cli.evaluation.report import Measurement, as_record, calibration_record, print_report
 from frontdesk.cli.evaluation.results import Result
-from frontdesk.cli.evaluation.safety import measure_safety
 from frontdesk.cli.train import require_rasa, shown, usable_model
 from frontdesk.model_folder import ModelDamaged, ModelFolder, check_archive, inputs_digest
 from frontdesk.processes import PROJECT, RASA_PYTHON, rasa_environment
@@ -103,6 +102,9 @@ def evaluate(
     if bool(files) == (gate is not None):
         raise CommandFailed("Give either one or more files of questions, or --gate with a file that names them.")
     if safety:
+        # Imports spaCy, on which any other command would wait longer than for all the rest.
+        from frontdesk.cli.evaluation.safety import measure_safety
+
         archive = _model_to_ask(settings, model)
         command = Model([str(RASA_PYTHON), "-m", "bot.parse", str(archive)], rasa_environment(settings))
         measure_safety(files or [], command, as_json=as_json, misses=None if all_misses else MISSES_SHOWN)
