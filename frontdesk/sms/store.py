@@ -15,6 +15,8 @@ from frontdesk.chat.messages import public
 from frontdesk.chat.models import Channel, Conversation, Message, Sender
 from frontdesk.chat.store import conversation_of_number, replies_to, start_conversation
 from frontdesk.db import new_id, utc_now
+from frontdesk.fields.phone import read_phone
+from frontdesk.fields.reading import Accepted
 from frontdesk.outbox.models import EventKind, OutboxDelivery, OutboxEvent
 from frontdesk.outbox.store import add_event
 from frontdesk.sms.models import OptOutSource, SmsNumber, SmsOptOut, SmsOutbound, SmsReceipt, TextKind, TextStatus
@@ -212,6 +214,13 @@ def address_of(session: Session, conversation_id: str) -> str | None:
     """Return the address whose texts a conversation is; None for one that is no text messages."""
     number = session.get(SmsNumber, conversation_id)
     return number.address if number else None
+
+
+def callable_number(session: Session, conversation_id: str) -> str | None:
+    """Return the number a conversation's texts come from, if the clinic can call it back."""
+    address = address_of(session, conversation_id)
+    reading = read_phone(phone_of(address)) if address else None
+    return str(reading.value) if isinstance(reading, Accepted) else None
 
 
 def last_reply(session: Session, conversation_id: str) -> list[dict[str, Any]]:

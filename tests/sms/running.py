@@ -1,4 +1,4 @@
-"""A front desk that really listens, Twilio's simulator on both sides of it, and a Rasa that answers what a test wants."""
+"""A front desk that really listens, Twilio's simulator on both sides of it, and a Rasa that says what a test wants."""
 
 import json
 import threading
