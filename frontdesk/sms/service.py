@@ -57,10 +57,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Turn:
-    """Where a text belongs: its conversation, whether it is the first one, and what it answers."""
+    """Where a text belongs: its conversation, and what it answers."""
 
     conversation_id: str
-    is_first: bool
     payload: str | None = None  # of the choice that it picks
     is_no_choice: bool = False
     rest: str | None = None  # of the last answer, which it asks for
@@ -197,8 +196,7 @@ class SmsDesk:
             # Not known any more: somebody deleted the conversation just now.
             log.warning("sms_unavailable", message_sid=sms.message_sid, error=type(error).__name__)
             return None
-        composed = compose(messages, self._texts, first=turn.is_first)
-        reply = await run_in_threadpool(self._finish, sms, key, turn, composed, danger=is_danger(messages))
+        reply = await run_in_threadpool(self._finish, sms, key, turn.conversation_id, messages)
         log.info("sms_answered", message_sid=sms.message_sid)
         return reply
 
@@ -282,8 +280,8 @@ class SmsDesk:
     def _open(self, sms: InboundSms, key: str) -> Turn:
         with self._database.session() as session:
             conversation = store.conversation_for(session, key)
-            number = store.note_number(session, conversation.id, sms.sender, sms.sent_to)
-            turn = Turn(conversation.id, is_first=number.introduced_at is None)
+            store.note_number(session, conversation.id, sms.sender, sms.sent_to)
+            turn = Turn(conversation.id)
             if self._keywords.asks_for_more(sms.body):
                 rest = store.rest_of_last(session, conversation.id)
                 if rest:
@@ -309,28 +307,29 @@ class SmsDesk:
                 chat_store.add_replies(session, asked, messages, None)
             return messages
 
-    def _finish(self, sms: InboundSms, key: str, turn: Turn, composed: Composed, *, danger: bool) -> str:
+    def _finish(self, sms: InboundSms, key: str, conversation_id: str, messages: list[dict[str, Any]]) -> str:
         """Keep the reply, or have it sent when its text was told that it follows; return what the webhook gets."""
+        danger = is_danger(messages)
         with self._database.session() as session:
             receipt = store.receipt_of(session, sms.message_sid)
             if receipt is not None and receipt.owed is None:
                 return receipt.reply
-            # STOP may have come while this was being answered.
-            text = SILENCE if store.is_opted_out(session, key) and not danger else composed.text
-            if text and turn.is_first and not danger:
-                session.get_one(SmsNumber, turn.conversation_id).introduced_at = utc_now()
+            number = session.get_one(SmsNumber, conversation_id)
+            composed = compose(messages, self._texts, first=number.introduced_at is None)
+            if store.is_opted_out(session, key) and not danger:
+                composed = Composed(SILENCE)  # STOP came while this was being answered
+            elif not danger:
+                number.introduced_at = number.introduced_at or utc_now()
             if receipt is None:
-                kept = store.keep_reply(
-                    session, sms.message_sid, text, turn.conversation_id, rest=composed.rest if text else None
-                )
-                if kept == text:
+                kept = store.keep_reply(session, sms.message_sid, composed.text, conversation_id, rest=composed.rest)
+                if kept == composed.text:
                     return kept
                 receipt = store.receipt_of(session, sms.message_sid)
             if receipt is not None and receipt.owed is not None:
                 receipt.owed, receipt.rest = None, composed.rest or None
-                if text:
-                    store.add_text(session, turn.conversation_id, TextKind.REPLY, text, in_reply_to=sms.message_sid)
-            return receipt.reply if receipt is not None else text
+                if composed.text:
+                    store.add_text(session, conversation_id, TextKind.REPLY, composed.text, in_reply_to=sms.message_sid)
+            return receipt.reply if receipt is not None else composed.text
 
     def _owe(self, sms: InboundSms, key: str) -> str:
         """Keep a text to be answered afterwards; return what its sender is told meanwhile."""

@@ -7,7 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from frontdesk.sms.simulator.messages import API_VERSION
 from frontdesk.sms.simulator.twilio import WRONG_TOKEN, ApiError, Loss, TwilioSimulator
@@ -117,7 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         page = int(query.get("Page", "0"))
         shown = wanted[page * size : (page + 1) * size]
-        path = urlsplit(self.path).path
+        kept = {name: value for name, value in query.items() if name not in ("Page", "PageToken", "PageSize")}
+        address = f"{urlsplit(self.path).path}?{urlencode({**kept, 'PageSize': size})}"
         more = len(wanted) > (page + 1) * size
         return {
             "messages": [text.resource(self.twilio.account) for text in shown],
@@ -126,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
             "start": page * size,
             "end": page * size + len(shown) - 1,
             "uri": self.path,
-            "first_page_uri": f"{path}?PageSize={size}&Page=0",
+            "first_page_uri": f"{address}&Page=0",
             "previous_page_uri": None,
-            "next_page_uri": f"{path}?PageSize={size}&Page={page + 1}&PageToken=PA0" if more else None,
+            "next_page_uri": f"{address}&Page={page + 1}&PageToken=PA0" if more else None,
         }
 
     def _refuse(self, error: ApiError) -> None:

@@ -228,8 +228,8 @@ class TwilioSimulator:
             form = status_form(self.account, text, status, code)
             try:
                 self.post(path, form, mark + query)
-            except httpx.HTTPError:
-                continue  # Twilio does not tell it again either
+            except (httpx.HTTPError, RuntimeError):
+                continue  # the front desk or this simulator is gone; Twilio does not tell it again either
             text.status = status
             text.error_code = code
 
