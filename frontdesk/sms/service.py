@@ -60,6 +60,8 @@ class Turn:
     """Where a text belongs: its conversation, and what it answers."""
 
     conversation_id: str
+    reply: str | None = None  # what it got already
+    is_in_debt: bool = False  # an earlier text waits for its answer
     payload: str | None = None  # of the choice that it picks
     is_no_choice: bool = False
     rest: str | None = None  # of the last answer, which it asks for
@@ -88,6 +90,9 @@ class SmsDesk:
         self._can_send = can_send
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._running: dict[str, asyncio.Task[str]] = {}
+        self._replies: dict[str, asyncio.Task[str]] = {}
+        self._made_up: set[str] = set()
+        self._besides: set[asyncio.Task[str]] = set()
 
     async def answer(self, sms: InboundSms) -> str:
         """Return the text of the reply, or SILENCE.
@@ -98,21 +103,13 @@ class SmsDesk:
         alarm = self._chat.alarm_in(sms.body)
         if alarm is not None:
             return await self._help(alarm, sms)
-        key = store.number_key(self._secret, sms.sender)
-        task = self._running.get(sms.message_sid)
-        if task is None:
-            task = asyncio.create_task(self._handle(sms, key))
-            self._running[sms.message_sid] = task
-            task.add_done_callback(lambda _: self._running.pop(sms.message_sid, None))
-        # Not cancelled when it is late: what Rasa has understood by then must not be asked again.
-        await asyncio.wait({task}, timeout=LONGEST_WAIT_SECONDS)
-        try:
-            return task.result() if task.done() else await self._late(sms, key, task)
-        except SQLAlchemyError as error:
-            log.error("sms_not_stored", message_sid=sms.message_sid, error=type(error).__name__)
-            if self._keyword(sms) is not None:
-                raise  # nothing may be confirmed that could not be noted down
-            return plain(self._texts.unavailable)
+        reply = self._replies.get(sms.message_sid)
+        if reply is None:
+            reply = asyncio.create_task(self._reply(sms))
+            self._replies[sms.message_sid] = reply
+            reply.add_done_callback(lambda _: self._forget(sms.message_sid))
+        # Whoever asks at the same time gets the same, even when another one hangs up.
+        return await asyncio.shield(reply)
 
     async def note(self, notice: StatusNotice, text_id: str | None, reply_to: str | None) -> None:
         """Note what became of a text; one that Twilio refused to send (21610) opts its number out."""
@@ -139,7 +136,32 @@ class SmsDesk:
 
         reply = await self._chat.help(alarm, Channel.SMS, sms.body, open_conversation, sms.message_sid)
         log.info("sms_answered", message_sid=sms.message_sid)
-        return compose(reply.messages, self._texts, first=False).text
+        text = compose(reply.messages, self._texts, first=False).text
+        if reply.conversation_id is not None:
+            # Staff have to know when this does not arrive; the reply does not wait for it.
+            keeping = run_in_threadpool(self._keep, sms, text, reply.conversation_id)
+            self._keep_running(asyncio.create_task(keeping))
+        return text
+
+    async def _reply(self, sms: InboundSms) -> str:
+        """Return what a webhook is answered with: the answer if it is ready in time, else that it follows."""
+        key = store.number_key(self._secret, sms.sender)
+        task = asyncio.create_task(self._handle(sms, key))
+        self._running[sms.message_sid] = task
+        task.add_done_callback(lambda _: self._running.pop(sms.message_sid, None))
+        # Not cancelled when it is late: what Rasa has understood by then must not be asked again.
+        await asyncio.wait({task}, timeout=LONGEST_WAIT_SECONDS)
+        try:
+            return task.result() if task.done() else await self._late(sms, key, task)
+        except SQLAlchemyError as error:
+            log.error("sms_not_stored", message_sid=sms.message_sid, error=type(error).__name__)
+            if self._keyword(sms) is not None:
+                raise  # nothing may be confirmed that could not be noted down
+            return plain(self._texts.unavailable)
+
+    def _forget(self, message_sid: str) -> None:
+        if message_sid not in self._made_up:
+            self._replies.pop(message_sid, None)
 
     async def _handle(self, sms: InboundSms, key: str) -> str:
         settled = await run_in_threadpool(self._settle, sms, key)
@@ -153,13 +175,11 @@ class SmsDesk:
             return self._too_fast(key)
         lock = self._turns.setdefault(key, asyncio.Lock())
         async with lock:
-            kept = await run_in_threadpool(self._kept, sms.message_sid)
-            if kept is not None and not kept.is_owed:
-                return kept.reply
             turn = await run_in_threadpool(self._open, sms, key)
-            if not await self._pay(turn.conversation_id):
-                return await run_in_threadpool(self._owe, sms, key)
-            answered = await self._answered(sms, key)
+            if turn.reply is not None:
+                return turn.reply
+            is_paid = not turn.is_in_debt or await self._pay(turn.conversation_id)
+            answered = await self._answered(sms, key, None if turn.is_in_debt else turn) if is_paid else None
             if answered is not None:
                 return answered
             if self._can_send:
@@ -182,14 +202,31 @@ class SmsDesk:
             return plain(self._texts.unavailable)
         noting = asyncio.create_task(run_in_threadpool(self._owe, sms, key))
         await asyncio.wait({noting}, timeout=LONGEST_NOTE_SECONDS)
-        if noting.done():
+        if noting.done() and noting.exception() is None:
             return noting.result()
-        noting.add_done_callback(_retrieve)
-        return plain(self._texts.unavailable)
+        told = plain(self._texts.unavailable)
+        # Until that is stored, a repeat is told the same from here.
+        self._made_up.add(sms.message_sid)
+        self._keep_running(asyncio.create_task(self._make_up(sms, told, task, noting)))
+        return told
 
-    async def _answered(self, sms: InboundSms, key: str) -> str | None:
+    async def _make_up(self, sms: InboundSms, told: str, *before: "asyncio.Task[str]") -> str:
+        """Send an answer that no webhook got, because it was ready just when that was told something else."""
+        try:
+            await asyncio.wait(before)
+            return await run_in_threadpool(self._send_unheard, sms, told)
+        finally:
+            self._made_up.discard(sms.message_sid)
+            self._forget(sms.message_sid)
+
+    def _keep_running(self, task: "asyncio.Task[str]") -> None:
+        self._besides.add(task)
+        task.add_done_callback(self._besides.discard)
+        task.add_done_callback(_retrieve)
+
+    async def _answered(self, sms: InboundSms, key: str, known: "Turn | None" = None) -> str | None:
         """Ask the assistant, and keep or send its reply; None when it is down. Whoever calls has the number's lock."""
-        turn = await run_in_threadpool(self._open, sms, key)
+        turn = known if known is not None else await run_in_threadpool(self._open, sms, key)
         try:
             messages = await self._messages(sms, turn)
         except (AssistantUnavailable, ConversationNotFound, UnknownPayload) as error:
@@ -272,16 +309,15 @@ class SmsDesk:
         questions = [message for message in last if message["kind"] == "question"]
         return compose(questions, self._texts, first=False).text if questions else ""
 
-    def _kept(self, message_sid: str) -> "Kept | None":
-        with self._database.session() as session:
-            receipt = store.receipt_of(session, message_sid)
-            return Kept(receipt.reply, receipt.owed is not None) if receipt else None
-
     def _open(self, sms: InboundSms, key: str) -> Turn:
         with self._database.session() as session:
             conversation = store.conversation_for(session, key)
             store.note_number(session, conversation.id, sms.sender, sms.sent_to)
-            turn = Turn(conversation.id)
+            receipt = store.receipt_of(session, sms.message_sid)
+            if receipt is not None and receipt.owed is None:
+                return Turn(conversation.id, reply=receipt.reply)
+            owed = store.debts(session, utc_now(), conversation.id) if self._can_send else []
+            turn = Turn(conversation.id, is_in_debt=any(debt.message_sid not in self._running for debt in owed))
             if self._keywords.asks_for_more(sms.body):
                 rest = store.rest_of_last(session, conversation.id)
                 if rest:
@@ -306,6 +342,10 @@ class SmsDesk:
             if not asked.answered:
                 chat_store.add_replies(session, asked, messages, None)
             return messages
+
+    def _keep(self, sms: InboundSms, reply: str, conversation_id: str) -> str:
+        with self._database.session() as session:
+            return store.keep_reply(session, sms.message_sid, reply, conversation_id)
 
     def _finish(self, sms: InboundSms, key: str, conversation_id: str, messages: list[dict[str, Any]]) -> str:
         """Keep the reply, or have it sent when its text was told that it follows; return what the webhook gets."""
@@ -352,6 +392,18 @@ class SmsDesk:
                 number.introduced_at = number.introduced_at or now
             return store.keep_reply(session, sms.message_sid, reply, conversation.id, owed=sms.body)
 
+    def _send_unheard(self, sms: InboundSms, told: str) -> str:
+        with self._database.session() as session:
+            receipt = store.receipt_of(session, sms.message_sid)
+            if receipt is None or receipt.owed is not None or receipt.conversation_id is None:
+                return told
+            if receipt.reply not in ("", told) and not store.is_sent(session, sms.message_sid):
+                store.add_text(
+                    session, receipt.conversation_id, TextKind.REPLY, receipt.reply, in_reply_to=sms.message_sid
+                )
+                receipt.reply = told
+            return told
+
     def _debts(self, conversation_id: str | None = None) -> list[Debt]:
         with self._database.session() as session:
             owed = store.debts(session, utc_now(), conversation_id)
@@ -386,14 +438,6 @@ class SmsDesk:
             changed = store.advance(row, notice.status, notice.error_code, now)
         if changed:
             log.info("sms_status", message_sid=notice.message_sid, status=notice.status, error=notice.error_code)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a text was answered with, and whether more is owed."""
-
-    reply: str
-    is_owed: bool
 
 
 class Debts:

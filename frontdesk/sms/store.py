@@ -273,6 +273,12 @@ def add_text(
     return text
 
 
+def is_sent(session: Session, in_reply_to: str) -> bool:
+    """Tell whether an answer to a text was put into the outbox."""
+    query = sa.select(SmsOutbound.id).where(SmsOutbound.in_reply_to == in_reply_to)
+    return session.scalar(query.limit(1)) is not None
+
+
 def is_overtaking(session: Session, text: SmsOutbound) -> bool:
     """Tell whether an earlier text to the same number still waits in the outbox."""
     waiting = (

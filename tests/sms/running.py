@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class RasaStandIn:
         self.answering = threading.Event()  # cleared: it takes its time
         self.answering.set()
         self.most_at_once = 0
+        self.delay_of: Callable[[str], float] = lambda text: 0.0  # in seconds
         self._open: dict[str, int] = {}
         self._lock = threading.Lock()
         rasa = self
@@ -74,6 +76,7 @@ class RasaStandIn:
             self._open[conversation] = self._open.get(conversation, 0) + 1
             self.most_at_once = max(self.most_at_once, self._open[conversation])
         self.answering.wait(20)
+        time.sleep(self.delay_of(request["text"]))  # as slow as a test says, not to wait for anything
         with self._lock:
             self._open[conversation] -= 1
         return self.answer(request["text"])

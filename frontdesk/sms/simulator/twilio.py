@@ -5,7 +5,7 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -75,6 +75,7 @@ class TwilioSimulator:
     outcome: tuple[str, ...] = ("sent", "delivered")
     error_code: int | None = None
     tells_statuses: bool = True
+    on_text: Callable[[Text], None] | None = None  # is shown each text from the front desk
 
     def __post_init__(self) -> None:
         self.texts: list[Text] = []
@@ -167,6 +168,7 @@ class TwilioSimulator:
                 in_reply_to=form["MessageSid"],
             )
             self.texts.append(text)
+        self._show(text)
         if blocked:
             exchange.reply = None
         self._tell(text, ("failed",) if blocked else self.outcome, BLOCKED if blocked else self.error_code)
@@ -200,6 +202,7 @@ class TwilioSimulator:
                 new_sid(), "outbound-api", sender, to, body, "queued", service, callback=form.get("StatusCallback")
             )
             self.texts.append(text)
+        self._show(text)
         self._tell(text, self.outcome, self.error_code)
         return text
 
@@ -242,6 +245,10 @@ class TwilioSimulator:
                 return
             for thread in waiting:
                 thread.join()
+
+    def _show(self, text: Text) -> None:
+        if self.on_text is not None:
+            self.on_text(text)
 
     def _tell(self, text: Text, statuses: tuple[str, ...], error_code: int | None) -> None:
         if not self.tells_statuses or text.callback is None:
