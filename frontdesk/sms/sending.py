@@ -36,8 +36,9 @@ FIRST_PAUSE = timedelta(seconds=4)
 TOO_LATE = timedelta(hours=1)
 # Of texts to one number, how soon it is looked whether the earlier one has gone.
 IN_TURN_AGAIN = timedelta(seconds=2)
-# Texts looked through for one that may have been sent.
-LOOKED_THROUGH = 500
+# For a text that may have been sent, so many are looked through: those sent around the time of the attempt.
+LOOKED_THROUGH, AT_ONCE = 5_000, 1_000
+SENT_WITHIN = timedelta(minutes=15)
 
 OPTED_OUT, WRONG_TOKEN, TOO_FAST = 21610, 20003, 20429
 
@@ -117,7 +118,7 @@ class SmsDestination:
             return
         text, address, sender, is_repeat = ready
         try:
-            sid = self._found(text, address) if is_repeat else None
+            sid = self._found(text, address, sender) if is_repeat else None
             sid = sid or self._create(text, address, sender)
         except TwilioRestException as error:
             self._refused(text, error)
@@ -166,12 +167,17 @@ class SmsDestination:
         values["messaging_service_sid" if (sender or "").startswith("MG") else "from_"] = sender
         return str(self._with_any_token(lambda client: client.messages.create(**values)).sid)
 
-    def _found(self, text: SmsOutbound, address: str) -> str | None:
+    def _found(self, text: SmsOutbound, address: str, sender: str | None) -> str | None:
         """Return the id of this text at Twilio, if an attempt of which nothing is known has reached it."""
-        # The number is no parameter: it would stand in an address.
-        since = text.created_at - timedelta(minutes=1)
+        # The patient's number is no parameter: it would stand in an address.
+        around: dict[str, Any] = {
+            "date_sent_after": text.created_at - timedelta(minutes=1),
+            "date_sent_before": text.status_at + SENT_WITHIN,
+        }
+        if sender and not sender.startswith("MG"):
+            around["from_"] = sender
         there = self._with_any_token(
-            lambda client: client.messages.list(date_sent_after=since, limit=LOOKED_THROUGH, page_size=LOOKED_THROUGH)
+            lambda client: client.messages.list(**around, limit=LOOKED_THROUGH, page_size=AT_ONCE)
         )
         alike = [
             message.sid

@@ -25,6 +25,7 @@ from frontdesk.clinic import CRISIS_LINES
 from frontdesk.db import Base, Database
 from frontdesk.settings import Settings
 from frontdesk.sms.models import SmsOptOut, SmsReceipt
+from tests.conftest import wait_until
 
 PUBLIC_URL = "https://clinic.example"
 TOKEN = "the-token-of-the-test-account"
@@ -395,6 +396,7 @@ def test_number_that_is_no_choice_is_asked_for_again_and_answers_nothing(desk: D
 
 def offer_two_choices(desk: Desk) -> None:
     desk.phone.text("How long does it take")
+    wait_until(lambda: desk.count(Message), 10, "the text to be kept")
     with desk.database.session() as session:
         inbound = session.scalars(sa.select(Message)).one()
         buttons = [{"title": title, "payload": title.upper()} for title in ("Skip", "Never mind")]

@@ -113,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = [
             text
             for text in reversed(self.twilio.texts)
-            if query.get("To") in (None, text.to) and query.get("From") in (None, text.sender)
+            if query.get("To") in (None, text.to)
+            and query.get("From") in (None, text.sender)
+            and query.get("DateSent>", "") <= f"{text.created_at:%Y-%m-%dT%H:%M:%SZ}" <= query.get("DateSent<", "9")
         ]
         page = int(query.get("Page", "0"))
         shown = wanted[page * size : (page + 1) * size]
