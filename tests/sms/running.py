@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,10 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.time
+
+    def forward(self, **by: float) -> None:
+        """Let time pass."""
+        self.time += timedelta(**by)
 
 
 @dataclass
