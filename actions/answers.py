@@ -1,5 +1,6 @@
 """Reading the answer to one question of the form."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -26,6 +27,17 @@ from frontdesk.fields.reason import read_reason
 from frontdesk.fields.when import read_preferred_time
 
 NEEDED = "utter_field_needed"
+_THIS_NUMBER = re.compile(
+    r"\W*(?:(?:please|yes|just|use|call|text|reach|on|at|it.?s|me|my)\W+)*"
+    r"(?:this|that|same|here|cell|the one i.?m texting from)(?:\s+(?:one|number|phone|cell|line))?"
+    r"(?:\s+(?:is|works|please|fine|good|ok|okay|best))*\W*",
+    re.IGNORECASE,
+)
+_OTHER_NUMBER = re.compile(
+    r"^\W*(?:please )?(?:use |call |i have |i want |i.?d prefer |at )?(?:an?|my|the)? ?"
+    r"(?:other|another|different|new|home|work|landline|office|daughter|wife|husband|mother|son|mom)\b",
+    re.IGNORECASE,
+)
 _READERS: dict[str, Callable[[str], Reading]] = {
     "full_name": read_name,
     "phone": read_phone,
@@ -47,6 +59,8 @@ def read_answer(field: str, text: str, intent: str, about: About, now: datetime)
     if field == "full_name":
         return NotAnAnswer(NEEDED) if is_skip(text) or intent == "skip" else read_name(text)
     if field == "phone":
+        if about.texting_from and takes_number(text, intent):
+            return Accepted(about.texting_from)
         reading = read_phone(text)
         if isinstance(reading, NotAnAnswer) and (is_skip(text) or intent == "skip"):
             return NotAnAnswer(NEEDED)
@@ -62,6 +76,16 @@ def read_answer(field: str, text: str, intent: str, about: About, now: datetime)
     if field == "consent":
         return _read_consent(text, intent, now)
     return _read_review(text, intent)
+
+
+def takes_number(text: str, intent: str) -> bool:
+    """Tell whether somebody agrees to be called at the number they text from."""
+    return _agrees(text, intent) or _THIS_NUMBER.fullmatch(text) is not None
+
+
+def refuses_number(text: str, intent: str) -> bool:
+    """Tell whether somebody wants to be called at another number than the one they text from."""
+    return is_no(text) or _OTHER_NUMBER.match(text) is not None or (intent == "deny" and not is_undecided(text))
 
 
 def read_again(field: str, text: str, slots: Mapping[str, Any], today: date) -> bool:

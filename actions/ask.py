@@ -5,6 +5,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.interfaces import Action, Tracker
 from rasa_sdk.types import DomainDict
 
+from actions.review import readable_phone
 from actions.run import About
 
 
@@ -17,9 +18,10 @@ class ActionAskFullName(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         """Ask."""
-        if About.of(tracker.current_slot_values()).for_other:
+        about = About.of(tracker.current_slot_values())
+        if about.for_other:
             dispatcher.utter_message(response="utter_ask_full_name_of_other")
-        elif tracker.get_slot("phone") or tracker.get_slot("requested_slot") == "full_name":
+        elif about.texting_from or tracker.get_slot("phone") or tracker.get_slot("requested_slot") == "full_name":
             # Asked again, one thing at a time.
             dispatcher.utter_message(response="utter_ask_full_name_alone")
         else:
@@ -28,7 +30,7 @@ class ActionAskFullName(Action):
 
 
 class ActionAskPhone(Action):
-    """Ask for the phone, and whose it is when the visit is for somebody else."""
+    """Ask for the phone, and whose it is when the visit is for somebody else; by text, whether it is this one."""
 
     def name(self) -> str:
         """Name it as Rasa expects for the slot `phone`."""
@@ -36,8 +38,12 @@ class ActionAskPhone(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         """Ask."""
-        for_other = About.of(tracker.current_slot_values()).for_other
-        dispatcher.utter_message(response="utter_ask_phone_for_other" if for_other else "utter_ask_phone")
+        about = About.of(tracker.current_slot_values())
+        if about.texting_from:
+            number = readable_phone(about.texting_from)
+            dispatcher.utter_message(response="utter_ask_phone_known", number=number)
+        else:
+            dispatcher.utter_message(response="utter_ask_phone_for_other" if about.for_other else "utter_ask_phone")
         return []
 
 

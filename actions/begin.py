@@ -15,8 +15,10 @@ from starlette.concurrency import run_in_threadpool
 
 from actions.review import readable
 from actions.run import ABOUT, FIELDS, REQUEST_ID, RUN_SLOTS, About, clear_run, has_answers, new_request_id
+from frontdesk.chat.models import Channel
 from frontdesk.db import Database
 from frontdesk.leads.drafts import open_draft
+from frontdesk.sms.store import callable_number
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,8 @@ class ActionBeginRequest(Action):
         if not has_answers(slots):
             slots |= await self._draft(tracker.sender_id, now)
         about = About.of(slots)
+        if not slots["phone"] and tracker.get_latest_input_channel() == Channel.SMS:
+            about.texting_from = await self._texting_from(tracker.sender_id)
         if has_answers(slots):
             known = ", ".join(readable(name, slots[name]) for name in FIELDS if name != "consent" and slots.get(name))
             dispatcher.utter_message(response="utter_request_resumed", known=known)
@@ -68,6 +72,18 @@ class ActionBeginRequest(Action):
         slots[REQUEST_ID] = slots[REQUEST_ID] or new_request_id()
         events += [SlotSet(name, slots[name]) for name in (*FIELDS, REQUEST_ID)]
         return [*events, about.as_slot(now)]
+
+    async def _texting_from(self, conversation_id: str) -> str | None:
+        """Return the number that texts, if it can be called; None when the database cannot say."""
+        try:
+            return await run_in_threadpool(self._read_number, conversation_id)
+        except SQLAlchemyError as error:
+            log.error("number_not_read", error=type(error).__name__)
+            return None
+
+    def _read_number(self, conversation_id: str) -> str | None:
+        with self._database.session() as session:
+            return callable_number(session, conversation_id)
 
     async def _draft(self, conversation_id: str, now: datetime) -> dict[str, Any]:
         """Return the slots of the draft this conversation left; none when the database cannot say."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from rasa_sdk.interfaces import Tracker
 
-from actions.answers import NEEDED, read_again, read_answer
+from actions.answers import NEEDED, read_again, read_answer, refuses_number
 from actions.review import field_to_change, readable, wants_change
 from actions.run import FIELDS, REQUIRED, About
 from frontdesk.fields.facts import Fact, find_facts, without
@@ -128,6 +128,9 @@ def hear(heard: Heard, asked: str, slots: Mapping[str, Any], about: About, now: 
     statement = _without_questions(heard.text)
     if not told and asked != "review" and _asks_for_a_change(heard, slots, outcome):
         return outcome
+    if _wants_another_number(heard, asked, about) and not (told or moved or _gives(facts, "phone")):
+        about.texting_from = None  # `action_ask_phone` asks for it
+        return outcome
     answer = _answer(heard, statement, asked, facts, told, about, now)
     if _is_something_else(heard, asked, answer, bool(told) or moved):
         outcome.something_else = True
@@ -145,6 +148,15 @@ def hear(heard: Heard, asked: str, slots: Mapping[str, Any], about: About, now: 
     elif asked != "review" or not wants_change(heard.text):  # `action_ask_review` asks what to change
         _could_not_take(heard, asked, answer, slots, about, now, outcome)
     return outcome
+
+
+def _wants_another_number(heard: Heard, asked: str, about: About) -> bool:
+    """Tell whether somebody was offered to be called at the number they text from, and wants another one."""
+    return asked == "phone" and about.texting_from is not None and refuses_number(heard.text, heard.intent)
+
+
+def _gives(facts: Sequence[Fact], name: str) -> bool:
+    return any(fact.field == name for fact in facts)
 
 
 def _note_whose(facts: Sequence[Fact], text: str, slots: Mapping[str, Any], about: About, outcome: Outcome) -> bool:
@@ -298,6 +310,10 @@ def _take_told(told: Mapping[str, Any], slots: Mapping[str, Any], outcome: Outco
 
 def _take(asked: str, value: Any, about: About, outcome: Outcome) -> None:
     about.failures.pop(asked, None)
+    if asked == "phone":
+        if about.for_other and value == about.texting_from:
+            about.phone_of = "mine"
+        about.texting_from = None
     if asked == "email":
         about.suggested_email = about.doubted_email = None
     if asked == "review" and isinstance(value, dict):

@@ -55,7 +55,7 @@ def readable(name: str, value: Any) -> str:
     """Return a field as somebody is told that it was understood: "phone (516) 555-0142"."""
     shown = {
         "full_name": lambda: f"name {value}",
-        "phone": lambda: f"phone {_readable_phone(value)}",
+        "phone": lambda: f"phone {readable_phone(value)}",
         "email": lambda: f"email {value}",
         "patient_type": lambda: _PATIENT_TYPES.get(value, ""),
         "reason": lambda: f"reason: {value}",
@@ -85,7 +85,7 @@ class Row:
 def rows(slots: dict[str, Any]) -> list[Row]:
     """Return the request line by line, as it will be sent."""
     about = About.of(slots)
-    phone = _readable_phone(slots["phone"])
+    phone = readable_phone(slots["phone"])
     if about.for_other and about.phone_of:
         phone += " (yours)" if about.phone_of == "mine" else " (theirs)"
     patient = _PATIENT_TYPES.get(slots.get("patient_type") or "", "not given")
@@ -106,7 +106,8 @@ def _whose(other: str) -> str:
     return other if other in ("someone else", "somebody else") else f"your {other}"
 
 
-def _readable_phone(phone: str) -> str:
+def readable_phone(phone: str) -> str:
+    """Return an E.164 number as people write it."""
     number = phonenumbers.parse(phone)
     national = phonenumbers.PhoneNumberFormat.NATIONAL
     international = phonenumbers.PhoneNumberFormat.INTERNATIONAL

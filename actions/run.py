@@ -26,6 +26,7 @@ class About:
     writer: str | None = None  # the name of who writes on somebody's behalf
     phone_of: str | None = None  # "mine" or "theirs", when the visit is for somebody else
     phone_typed: str | None = None
+    texting_from: str | None = None  # by text: the number it comes from, offered instead of asking for one
     call_back: bool = False  # to be called is all that was asked for
     suggested_email: str | None = None  # what a misspelled address may have been; to be answered with yes or no
     doubted_email: str | None = None  # the address it was suggested for

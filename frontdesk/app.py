@@ -41,6 +41,7 @@ from frontdesk.safety.replies import load_replies
 from frontdesk.settings import Settings
 from frontdesk.sms.api import make_sms
 from frontdesk.sms.api import router as sms_router
+from frontdesk.sms.sending import SmsDestination, TwilioAccount
 from frontdesk.trackers import open_trackers
 from frontdesk.widget.pages import router as widget_router
 
@@ -51,6 +52,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+LONGEST_ANSWER_BY_TEXT_SECONDS = 60.0
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -59,8 +61,13 @@ def create_app(settings: Settings) -> FastAPI:
     clinic = load_clinic(settings.clinic_profile)
     database = open_database(settings)
     rasa = RasaClient(settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds)
+    # By text an answer may follow later: it is waited for, because asking twice is hearing twice.
+    patient_rasa = RasaClient(
+        settings.rasa_url, settings.secret("rasa"), max(settings.rasa_timeout_seconds, LONGEST_ANSWER_BY_TEXT_SECONDS)
+    )
     actions = ActionServerProbe(settings.actions_url)
-    outbox = Background(Worker(database, configured(settings), settings.notify_attempts))
+    destinations = [*configured(settings), *_texts(settings, database)]
+    outbox = Background(Worker(database, destinations, settings.notify_attempts))
     database.on_commit(outbox.committed)
     trackers = open_trackers(settings)
     purging = Purge(database, trackers, Policy.of(settings))
@@ -71,11 +78,14 @@ def create_app(settings: Settings) -> FastAPI:
         outbox.start()
         if nightly is not None:
             nightly.start()
+        app.state.sms.debts.start()
         yield
+        app.state.sms.debts.stop()
         if nightly is not None:
             nightly.stop()
         await run_in_threadpool(outbox.stop)
         await rasa.close()
+        await patient_rasa.close()
         await actions.close()
         trackers.database.close()
         database.close()
@@ -85,8 +95,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.clinic = clinic
     app.state.database = database
     call_backs = CallBacks(database, ZoneInfo(settings.clinic_timezone), load_texts(clinic))
+    guard, replies = shipped_guard(), load_replies(clinic)
     app.state.chat = ChatApi(
-        service=ChatService(database, rasa, shipped_guard(), load_replies(clinic), call_backs),
+        service=ChatService(database, rasa, guard, replies, call_backs),
         tokens=SessionTokens(settings.secret("session"), settings.session_hours),
         limit=MessageLimit(settings.chat_limit_per_minute, "chat"),
         clinic=clinic,
@@ -94,7 +105,8 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=load_welcome(clinic),
         origins=AllowedOrigins.of(settings.allowed_origins, settings.public_url),
     )
-    app.state.sms = make_sms(settings, clinic, database, app.state.chat.service)
+    by_text = ChatService(database, patient_rasa, guard, replies, call_backs)
+    app.state.sms = make_sms(settings, clinic, database, by_text)
     app.state.console = create_console(settings, database, clinic)
     app.include_router(chat_router)
     app.include_router(sms_router)
@@ -142,6 +154,12 @@ def create_app(settings: Settings) -> FastAPI:
         )
     _translate_errors(app)
     return app
+
+
+def _texts(settings: Settings, database: Database) -> list[SmsDestination]:
+    """Return what sends texts; nothing when they can only be answered."""
+    account = TwilioAccount.of(settings)
+    return [SmsDestination(database, account, ZoneInfo(settings.clinic_timezone))] if account else []
 
 
 def _answers(database: Database) -> bool:

@@ -24,6 +24,8 @@ class Clinic:
     phone: str | None
     service_area: str | None
     booking_url: str | None
+    # For text messages to patients: a name that does not say what the clinic treats.
+    short_name: str | None = None
 
     def contact_line(self) -> str:
         """Say how to reach the clinic, honestly when no number is known."""
@@ -56,4 +58,5 @@ def load_clinic(path: Path) -> Clinic:
         phone=text("phone"),
         service_area=text("service_area"),
         booking_url=text("booking_url"),
+        short_name=text("short_name"),
     )

@@ -1,5 +1,6 @@
 """The database: engine, sessions, what every model is."""
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from frontdesk.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE_BUSY_MS = 10_000
+# Of a connection: it has its turn to write.
+_TURN = "ketalink_turn"
 # Of a connection: its transactions only read.
 _SNAPSHOT = "ketalink_snapshot"
 
@@ -104,7 +107,10 @@ class Database:
             ) from error
         if parsed.get_backend_name() == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
-            sa.event.listen(self.engine, "begin", _begin)
+            turn = _Turn()
+            sa.event.listen(self.engine, "begin", turn.begin)
+            sa.event.listen(self.engine, "commit", turn.end)
+            sa.event.listen(self.engine, "rollback", turn.end)
         attach_keyring(self.engine.dialect, keyring)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, info=session_info(lookup))
 
@@ -181,7 +187,32 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin(connection: sa.Connection) -> None:
-    # A transaction that reads first and writes later would fail, not wait, when another one wrote in between.
-    only_reads = connection.get_execution_options().get(_SNAPSHOT)
-    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+class _Turn:
+    """Whose transaction it is, on SQLite: the threads of a process queue here.
+
+    SQLite itself has them ask again and again; of twenty that do, one may ask in vain until it gives up.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def begin(self, connection: sa.Connection) -> None:
+        """Begin a transaction, one that writes when it is its turn."""
+        if connection.get_execution_options().get(_SNAPSHOT):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # Whoever waited so long asks SQLite all the same: it has an error for it.
+        has_turn = self._lock.acquire(timeout=SQLITE_BUSY_MS / 1000)
+        try:
+            # A transaction that reads first and writes later would fail, not wait, when another one wrote in between.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            if has_turn:
+                self._lock.release()
+            raise
+        connection.info[_TURN] = has_turn
+
+    def end(self, connection: sa.Connection) -> None:
+        """Let the next one begin."""
+        if connection.info.pop(_TURN, False):
+            self._lock.release()

@@ -34,7 +34,8 @@ def configure_logging(process: str, level: str = "INFO") -> None:
     root.setLevel(level)
     # A request line holds the address and nothing of use that the metrics do not have.
     logging.getLogger("uvicorn.access").disabled = True
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _named(process: str) -> structlog.typing.Processor:

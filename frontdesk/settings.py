@@ -123,6 +123,11 @@ def _webhook_address(url: str | None) -> str | None:
     return url
 
 
+def _twilio_address(url: str) -> str:
+    return (_webhook_address(url) or "").rstrip("/")
+
+
+TwilioAddress = Annotated[str, AfterValidator(_twilio_address)]
 EmailAddress = Annotated[str | None, AfterValidator(_email_address)]
 EmailAddresses = Annotated[str, AfterValidator(_email_addresses)]
 WebhookAddress = Annotated[str | None, AfterValidator(_webhook_address)]
@@ -170,6 +175,9 @@ class Settings(BaseSettings):
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
+    twilio_api_url: TwilioAddress = "https://api.twilio.com"
+    # All numbers together; CHAT_LIMIT_PER_MINUTE is for each.
+    sms_limit_per_minute: Annotated[int, Field(ge=0)] = 600
 
     smtp_host: str | None = None
     # Absent: 587 for starttls, 465 for tls, 25 for none.
@@ -204,6 +212,11 @@ class Settings(BaseSettings):
     def tracker_database(self) -> str:
         """Return the address of Rasa's own database, which holds no lead, as Rasa takes it."""
         return self.tracker_database_url or f"sqlite:///{self.data_dir / 'conversations.db'}"
+
+    @property
+    def twilio_tokens(self) -> list[str]:
+        """Return the tokens of TWILIO_AUTH_TOKEN: two while the account changes from one to the other."""
+        return _split(self.twilio_auth_token.get_secret_value()) if self.twilio_auth_token else []
 
     @property
     def notify_addresses(self) -> list[str]:

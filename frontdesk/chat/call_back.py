@@ -5,7 +5,7 @@ answers a minute later, when everything works again, is still understood.
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from frontdesk.fields.phone import read_phone
 from frontdesk.fields.reading import Accepted, is_no, is_yes
 from frontdesk.leads.saving import Consent, NewLead, record_refusal, save_once
 from frontdesk.settings import PROJECT, SettingsError
+from frontdesk.sms.store import callable_number
 
 TEXTS = PROJECT / "data" / "call_back.yml"
 PENDING = "call_back"  # in a message's content
@@ -54,15 +55,21 @@ class CallBacks:
     timezone: ZoneInfo
     texts: dict[str, str]
 
-    def begin(self, text: str, now: datetime, *, in_form: bool) -> dict[str, Any] | None:
+    def begin(self, text: str, conversation_id: str, now: datetime, *, in_form: bool) -> dict[str, Any] | None:
         """Return the reply to a message that cannot be answered now, if it holds a number or asks to be called.
 
-        In the middle of the form only a name and a number together are no answer to the form's question.
+        In the middle of the form only a name and a number together are no answer to the form's question. By text the
+        number is known.
         """
         found = self._read(text, Pending(new_id()), now)
         if in_form and not (found.full_name and found.phone):
             return None
-        return self._ask(found, asked_for=bool(_WANTS_A_CALL.search(text)))
+        reply = self._ask(found, asked_for=bool(_WANTS_A_CALL.search(text)))
+        if reply is None or found.phone:
+            return reply
+        with self.database.session() as session:
+            number = callable_number(session, conversation_id)
+        return self._ask(replace(found, phone=number), asked_for=True)
 
     def go_on(
         self, pending: dict[str, Any], text: str, conversation_id: str, channel: Channel, now: datetime

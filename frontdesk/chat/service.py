@@ -251,7 +251,13 @@ class ChatService:
                 MESSAGES.labels(channel.value, "unavailable").inc()
                 log.warning("rasa_unavailable", conversation=conversation_id, error=str(error))
                 in_form = any(message["kind"] == "question" for message in received.said_last)
-                offered = self._call_backs.begin(said.text, utc_now(), in_form=in_form) if typed else None
+                offered = (
+                    await run_in_threadpool(
+                        self._call_backs.begin, said.text, conversation_id, utc_now(), in_form=in_form
+                    )
+                    if typed
+                    else None
+                )
                 if offered is None:
                     raise AssistantUnavailable(conversation_id) from error
                 stored = await run_in_threadpool(self._reply, received.message, [offered], None)

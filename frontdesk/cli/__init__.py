@@ -15,6 +15,8 @@ from frontdesk.cli.notifications import notifications
 from frontdesk.cli.privacy import privacy
 from frontdesk.cli.purge import purge
 from frontdesk.cli.serve import serve
+from frontdesk.cli.sms import sms
+from frontdesk.cli.sms_simulator import sms_simulator
 from frontdesk.cli.staff import staff
 from frontdesk.cli.talk import ask, chat
 from frontdesk.cli.train import train
@@ -31,10 +33,12 @@ app = typer.Typer(
 )
 for command in (serve, train, evaluate, ask, chat, doctor, purge, backup, restore):
     app.command()(command)
+app.command("sms-simulator")(sms_simulator)
 app.add_typer(leads)
 app.add_typer(keys)
 app.add_typer(notifications)
 app.add_typer(privacy)
+app.add_typer(sms)
 app.add_typer(staff)
 
 

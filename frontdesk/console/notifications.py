@@ -8,6 +8,7 @@ from frontdesk.console.guard import ConsoleDep, ConsoleRoute, SignedInDep, not_f
 from frontdesk.console.rendering import render
 from frontdesk.db import utc_now
 from frontdesk.outbox import store
+from frontdesk.sms.store import not_delivered, recent
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +30,7 @@ def show_notifications(request: Request, console: ConsoleDep) -> Response:
             given_up_count=store.count_given_up(session),
             waiting=store.waiting(session, SHOWN),
             waiting_count=store.count_waiting(session),
+            lost_texts=not_delivered(session, recent(utc_now()), SHOWN),
             shown=SHOWN,
         )
 

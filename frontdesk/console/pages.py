@@ -3,7 +3,6 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from frontdesk.chat import store
-from frontdesk.chat.models import Message
 from frontdesk.console import accounts, notifications, sessions
 from frontdesk.console.guard import (
     COOKIE,
@@ -44,6 +42,8 @@ from frontdesk.leads.models import Lead, LeadStatus
 from frontdesk.limits import TooManyRequests
 from frontdesk.metrics import REFUSED
 from frontdesk.outbox import store as outbox
+from frontdesk.sms.staff import Part, StaffTexts, TextRefused
+from frontdesk.sms.store import not_delivered, recent
 
 log = structlog.get_logger(__name__)
 
@@ -64,14 +64,15 @@ staff_pages = APIRouter(route_class=ConsoleRoute, include_in_schema=False, depen
 
 @dataclass(frozen=True)
 class LeadPage:
-    """One request, its conversation, and where it may go, the steps forward first.
+    """One request, its conversations, and where it may go, the steps forward first.
 
-    `transcript` is None when there is none, or the visitor deleted it. `next_step` is None when no step is
-    the usual one.
+    `parts` are the conversations from the same number, on whatever channel; empty when there is none, or the visitor
+    deleted it. `next_step` is None when no step is the usual one. `no_text` is why no text may be sent to the number.
     """
 
     lead: Lead
-    transcript: list[Message] | None
+    parts: list[Part]
+    no_text: str | None
     steps: list[LeadStatus]
     next_step: LeadStatus | None
     timeline: list[Step]
@@ -164,12 +165,14 @@ def list_leads(request: Request, console: ConsoleDep) -> Response:
         leads = repository.newest(session, status, limit=PAGE_SIZE, offset=first)
         alarms = store.open_alarms(session)
         undelivered = outbox.count_given_up(session)
+        lost_texts = len(not_delivered(session, recent(console.now())))
     return render(
         request,
         "leads.html",
         leads=leads,
         alarms=alarms,
         undelivered=undelivered,
+        lost_texts=lost_texts,
         counts=counts,
         status=status,
         page=page,
@@ -239,19 +242,38 @@ def add_note(request: Request, console: ConsoleDep, lead_id: LeadIdDep, staff: S
     return RedirectResponse(f"/staff/leads/{lead_id}#notes", status_code=303)
 
 
+@staff_pages.post("/staff/leads/{lead_id}/texts")
+def send_text(request: Request, console: ConsoleDep, lead_id: LeadIdDep, staff: SignedInDep, form: FormDep) -> Response:
+    """Send a text to the number of a request. Errors: 404; 422 one that may not be sent: the page says why."""
+    typed = form.get("text", "")
+    try:
+        with console.database.session() as session:
+            text = console.texts.send(session, repository.find(session, lead_id), typed, staff.email, console.now())
+            text_id = text.id
+    except repository.LeadNotFound as not_there:
+        raise not_found() from not_there
+    except TextRefused as error:
+        REFUSED.labels("422").inc()
+        return _lead_page(request, console, lead_id, status=422, typed_text=typed, text_error=str(error))
+    log.info("staff_text_written", lead_id=lead_id, staff_id=staff.staff_id, text=text_id)
+    return RedirectResponse(f"/staff/leads/{lead_id}#conversation", status_code=303)
+
+
 @staff_pages.get("/staff/conversations/{conversation_id}")
 def show_conversation(request: Request, console: ConsoleDep, conversation_id: ConversationIdDep) -> Response:
-    """Show what was said in a conversation in which danger was noticed. Errors: 404."""
+    """Show what was said in a conversation with danger, or with a reply that did not arrive. Errors: 404."""
     with console.database.session() as session:
-        if not store.has_alarm(session, conversation_id):
+        is_lost = any(text.conversation_id == conversation_id for text in not_delivered(session, recent(console.now())))
+        if not is_lost and not store.has_alarm(session, conversation_id):
             raise not_found()
-        transcript = list(store.transcript(session, conversation_id))
+        parts = console.texts.parts_of_conversation(session, conversation_id)
+    messages = [message for part in parts if part.conversation.id == conversation_id for message in part.messages]
     return render(
         request,
         "conversation.html",
         conversation_id=conversation_id,
-        transcript=transcript,
-        is_open=any(message.is_alarm and message.alarm_seen_by is None for message in transcript),
+        parts_of_person=parts,
+        is_open=any(message.is_alarm and message.alarm_seen_by is None for message in messages),
     )
 
 
@@ -320,21 +342,30 @@ def _lead_page(
     status: int = 200,
     typed: str = "",
     error: str | None = None,
+    typed_text: str = "",
+    text_error: str | None = None,
 ) -> Response:
-    page = _load(console.database, lead_id)
-    return render(request, "lead.html", status_code=status, page=page, lead=page.lead, typed=typed, error=error)
+    page = _load(console.database, console.texts, lead_id)
+    return render(
+        request,
+        "lead.html",
+        status_code=status,
+        page=page,
+        lead=page.lead,
+        typed=typed,
+        error=error,
+        typed_text=typed_text,
+        text_error=text_error,
+    )
 
 
-def _load(database: Database, lead_id: str) -> LeadPage:
+def _load(database: Database, texts: StaffTexts, lead_id: str) -> LeadPage:
     with database.session() as session:
         try:
             lead = repository.find(session, lead_id)
         except repository.LeadNotFound as error:
             raise not_found() from error
-        transcript = None
-        if lead.conversation_id is not None:
-            with suppress(store.ConversationNotFound):
-                transcript = list(store.transcript(session, lead.conversation_id))
+        parts, no_text = texts.parts_of_lead(session, lead), texts.why_not(session, lead)
         history = timeline(lead, outbox.events_about(session, lead_id))
         doubles = repository.likely_doubles(session, lead)
     order = list(LeadStatus)
@@ -342,7 +373,7 @@ def _load(database: Database, lead_id: str) -> LeadPage:
     forward = [status for status in allowed if order.index(status) > order.index(lead.status)]
     usual = [status for status in forward if status is not LeadStatus.SPAM]
     back = [status for status in allowed if status not in forward]
-    return LeadPage(lead, transcript, forward + back, usual[0] if usual else None, history, doubles)
+    return LeadPage(lead, parts, no_text, forward + back, usual[0] if usual else None, history, doubles)
 
 
 def _network(request: Request) -> str:

@@ -16,6 +16,7 @@ from frontdesk.console import sessions
 from frontdesk.console.state import Console
 from frontdesk.leads.models import LeadStatus
 from frontdesk.outbox.words import destination_name, error_words
+from frontdesk.sms.words import text_words
 
 CHANNELS = {"widget": "Website chat", "sms": "Text message"}
 PATIENT_TYPES = {"new": "New patient", "existing": "Existing patient"}
@@ -129,5 +130,6 @@ _templates.filters.update(
     status=lambda status: STATUSES[LeadStatus(status)],
     destination=destination_name,
     delivery_error=error_words,
+    text_status=lambda text: text_words(text.status, text.error_code),
 )
 _templates.globals.update(step_label=step_label)

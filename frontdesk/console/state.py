@@ -12,6 +12,9 @@ from frontdesk.clinic import Clinic
 from frontdesk.db import Database, utc_now
 from frontdesk.limits import MessageLimit
 from frontdesk.settings import Settings, SettingsError
+from frontdesk.sms.sending import TwilioAccount
+from frontdesk.sms.staff import StaffTexts
+from frontdesk.sms.texts import load_texts
 
 # An account's limit is a multiple of an address's: one address alone cannot lock somebody out.
 SIGN_INS_PER_ADDRESS = 10
@@ -31,6 +34,7 @@ class Console:
     public_origin: str | None
     address_limit: MessageLimit
     account_limit: MessageLimit
+    texts: StaffTexts
     now: Callable[[], datetime] = utc_now
     passwords: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PASSWORDS_AT_ONCE))
 
@@ -51,6 +55,7 @@ def create_console(settings: Settings, database: Database, clinic: Clinic) -> Co
         public_origin=_origin(settings.public_url) if settings.public_url else None,
         address_limit=MessageLimit(SIGN_INS_PER_ADDRESS, "sign-in address"),
         account_limit=MessageLimit(SIGN_INS_PER_ACCOUNT, "sign-in account"),
+        texts=StaffTexts(load_texts(clinic)[0], settings.secret("lookup"), TwilioAccount.of(settings) is not None),
     )
 
 

@@ -16,12 +16,14 @@ class EventKind(StrEnum):
     LEAD_RECEIVED = "lead.received"
     LEAD_JOINED = "lead.joined"
     ALARM_RAISED = "alarm.raised"
+    SMS_SEND = "sms.send"  # not for the clinic: a text message to a patient, sent by Twilio
 
 
 class OutboxEvent(Base):
     """Something the clinic has to be told; written in the transaction of what it tells of.
 
-    `id` is what a receiver knows a repeat by. `subject` is the id of a lead, or of a conversation for an alarm.
+    `id` is what a receiver knows a repeat by. `subject` is the id of a lead, of a conversation for an alarm, or of a
+    text message.
     """
 
     __tablename__ = "outbox_events"
@@ -41,7 +43,7 @@ class OutboxEvent(Base):
 
 
 class OutboxDelivery(Base):
-    """One event on its way to one destination: `email:ADDRESS` or `webhook`.
+    """One event on its way to one destination: `email:ADDRESS`, `webhook` or `sms`.
 
     It waits as long as `next_attempt_at` is set; then either `delivered_at` or `dead_at` is.
     """

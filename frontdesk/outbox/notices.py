@@ -10,6 +10,7 @@ from frontdesk.chat.models import Conversation
 from frontdesk.db import new_id, utc_now
 from frontdesk.leads.models import Lead
 from frontdesk.outbox.models import EventKind, OutboxEvent
+from frontdesk.sms.models import SmsOutbound
 
 # Not an event: what `./ketalink notifications test` sends.
 TEST = "test"
@@ -32,10 +33,11 @@ class Notice:
     status: str | None = None
     conversation: str | None = None
     page: str | None = None
+    text: str | None = None
 
 
 def describe(session: Session, event: OutboxEvent) -> Notice | None:
-    """Return what to tell of an event; None when the lead it is about was deleted.
+    """Return what to tell of an event; None when the lead or the text message it is about was deleted.
 
     An alarm is told even if the visitor has deleted the conversation: somebody was in danger.
     """
@@ -49,6 +51,12 @@ def describe(session: Session, event: OutboxEvent) -> Notice | None:
             channel=channel,
             conversation=event.subject,
             page=f"/staff/conversations/{event.subject}" if channel else None,
+        )
+    if event.kind is EventKind.SMS_SEND:
+        if session.scalar(sa.select(SmsOutbound.id).where(SmsOutbound.id == event.subject)) is None:
+            return None
+        return Notice(
+            id=event.id, kind=event.kind.value, at=event.created_at, created_at=event.created_at, text=event.subject
         )
     # Columns, not the lead: nothing of the patient is even read.
     row = session.execute(

@@ -18,6 +18,10 @@ SPREAD_AT_ONCE = 100
 # A destination that is in nobody's settings is waited for this long: another front desk may be starting with new ones.
 UNKNOWN_FOR = timedelta(hours=1)
 NOT_CONFIGURED = "not_configured"
+# The only destination of text messages, which gets nothing else.
+SMS = "sms"
+# Why a text message waits for the morning.
+QUIET_HOURS = "quiet_hours"
 # In `session.info`: the session has something for a worker to do.
 ADDED = "outbox_event_added"
 
@@ -29,7 +33,7 @@ class DeliveryNotFound(Exception):
 def add_event(session: Session, kind: EventKind, subject: str) -> OutboxEvent:
     """Note what the clinic has to be told, in the transaction of what it tells of.
 
-    `subject` is the id of a lead, or of a conversation for an alarm.
+    `subject` is the id of a lead, of a conversation for an alarm, or of a text message.
     """
     event = OutboxEvent(id=new_id(), kind=kind, subject=subject)
     session.add(event)
@@ -52,7 +56,8 @@ def spread(session: Session, destinations: Collection[str], now: datetime) -> in
     for event in events:
         session.add_all(
             OutboxDelivery(event_id=event.id, destination=destination, next_attempt_at=now)
-            for destination in destinations
+            for destination in ([SMS] if event.kind is EventKind.SMS_SEND else destinations)
+            if destination != SMS or event.kind is EventKind.SMS_SEND
         )
         event.spread_at = now
     session.flush()
@@ -118,6 +123,21 @@ def mark_failed(
     )
 
 
+def postpone(session: Session, delivery_id: str, owner: str, reason: str, until: datetime) -> None:
+    """Put a delivery off that its destination may not make now: that was no attempt. Nothing if the lease was lost."""
+    session.execute(
+        sa.update(OutboxDelivery)
+        .where(OutboxDelivery.id == delivery_id, OutboxDelivery.leased_by == owner)
+        .values(
+            attempts=OutboxDelivery.attempts - 1,
+            next_attempt_at=until,
+            last_error=reason,
+            lease_until=None,
+            leased_by=None,
+        )
+    )
+
+
 def drop(session: Session, delivery_id: str) -> None:
     """Delete a delivery of which there is nothing to tell any more."""
     session.execute(sa.delete(OutboxDelivery).where(OutboxDelivery.id == delivery_id))
@@ -177,7 +197,7 @@ def oldest_waiting(session: Session) -> datetime | None:
     unsent = session.scalar(
         sa.select(sa.func.min(OutboxEvent.created_at))
         .join(OutboxEvent.deliveries)
-        .where(OutboxDelivery.next_attempt_at.is_not(None))
+        .where(OutboxDelivery.next_attempt_at.is_not(None), OutboxDelivery.last_error.is_distinct_from(QUIET_HOURS))
     )
     return min((at for at in (unspread, unsent) if at is not None), default=None)
 

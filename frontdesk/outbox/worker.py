@@ -16,13 +16,12 @@ import structlog
 from frontdesk.db import Database, utc_now
 from frontdesk.metrics import NOTIFICATIONS, NOTIFICATIONS_WAITING_SECONDS
 from frontdesk.outbox import store
-from frontdesk.outbox.destination import DeliveryFailed, Destination
+from frontdesk.outbox.destination import FIRST_PAUSE, DeliveryFailed, Destination, NotNow
 from frontdesk.outbox.models import OutboxDelivery
 from frontdesk.outbox.notices import Notice, describe
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 # Longer than a mail server that answers each of its ten steps at the last moment.
 LEASE = timedelta(minutes=2)
@@ -84,6 +83,10 @@ class Worker:
                 return True
         error = self._send(self.destinations[name], notice)
         now = self._clock()
+        if isinstance(error, NotNow):
+            with self._database.session() as session:
+                store.postpone(session, delivery.id, self._owner, error.kind, error.until)
+            return True
         again_at = self._again_at(delivery, error, now) if error else None
         with self._database.session() as session:
             if error is None:
@@ -93,10 +96,10 @@ class Worker:
         self._report(delivery, error, has_ended=error is not None and again_at is None)
         return True
 
-    def _send(self, destination: Destination, notice: Notice) -> DeliveryFailed | None:
+    def _send(self, destination: Destination, notice: Notice) -> DeliveryFailed | NotNow | None:
         try:
             destination.send(notice)
-        except DeliveryFailed as error:
+        except (DeliveryFailed, NotNow) as error:
             return error
         except Exception as error:
             # Whatever it is: the next destination and the next notice must not wait for it.
@@ -105,7 +108,7 @@ class Worker:
 
     def _again_at(self, delivery: OutboxDelivery, error: DeliveryFailed, now: datetime) -> datetime | None:
         most = min(self._attempts, ATTEMPTS_IF_FINAL) if error.is_final else self._attempts
-        return now + pause(delivery.attempts) if delivery.attempts < most else None
+        return now + pause(delivery.attempts, error.first_pause) if delivery.attempts < most else None
 
     def _report(self, delivery: OutboxDelivery, error: DeliveryFailed | None, has_ended: bool) -> None:
         through = delivery.destination.partition(":")[0]
@@ -121,10 +124,10 @@ class Worker:
         )
 
 
-def pause(attempts: int) -> timedelta:
-    """Return how long to wait after this many attempts: 30 s doubling to an hour, a fifth more or less.
+def pause(attempts: int, first: timedelta = FIRST_PAUSE) -> timedelta:
+    """Return how long to wait after this many attempts: `first` doubling to an hour, a fifth more or less.
 
     The fifth is by chance, so that what failed together does not come back together.
     """
     times: int = 2 ** min(attempts - 1, 20)
-    return min(FIRST_PAUSE * times, LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 # no secret
+    return min(first * times, LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 # no secret

@@ -8,16 +8,17 @@ from sqlalchemy.orm import Session
 from frontdesk.chat.models import Conversation, Message
 from frontdesk.leads.models import Draft, Lead
 from frontdesk.outbox.models import OutboxEvent
-from frontdesk.sms.models import SmsReceipt
+from frontdesk.sms.models import SmsNumber, SmsOutbound, SmsReceipt
 
 
 def delete_conversations(session: Session, ids: Sequence[str]) -> None:
-    """Delete conversations with their messages, drafts and the replies to their texts.
+    """Delete conversations with their messages, drafts, the number of their texts and the replies to them.
 
     Requests made in them stay. So does an alarm that the clinic has yet to be told of: it holds an id alone.
     """
     session.execute(sa.delete(Draft).where(Draft.conversation_id.in_(ids)))
-    session.execute(sa.delete(SmsReceipt).where(SmsReceipt.conversation_id.in_(ids)))
+    for texts in (SmsReceipt, SmsOutbound, SmsNumber):
+        session.execute(sa.delete(texts).where(texts.conversation_id.in_(ids)))
     session.execute(sa.delete(Message).where(Message.conversation_id.in_(ids)))
     session.execute(sa.delete(Conversation).where(Conversation.id.in_(ids)))
 

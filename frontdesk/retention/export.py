@@ -16,7 +16,7 @@ from frontdesk.leads.repository import as_record
 from frontdesk.outbox.models import OutboxEvent
 from frontdesk.outbox.store import events_about
 from frontdesk.retention.person import Traces
-from frontdesk.sms.models import SmsReceipt
+from frontdesk.sms.models import SmsOutbound, SmsReceipt
 from frontdesk.trackers import Trackers
 
 FORMAT = "ketalink personal data 1"
@@ -121,6 +121,9 @@ def _conversation(session: Session, conversation_id: str, traces: Traces) -> dic
     receipts = session.scalars(
         sa.select(SmsReceipt).where(SmsReceipt.conversation_id == conversation_id).order_by(SmsReceipt.created_at)
     )
+    sent = session.scalars(
+        sa.select(SmsOutbound).where(SmsOutbound.conversation_id == conversation_id).order_by(SmsOutbound.created_at)
+    )
     return {
         "id": conversation_id,
         "known_by": sorted(way.value for way in traces.conversations[conversation_id]),
@@ -132,6 +135,10 @@ def _conversation(session: Session, conversation_id: str, traces: Traces) -> dic
         "text_messages_sent": [
             {"at": _time(receipt.created_at), "message_sid": receipt.message_sid, "text": receipt.reply}
             for receipt in receipts
+        ]
+        + [
+            {"at": _time(text.created_at), "message_sid": text.message_sid, "text": text.body, "status": text.status}
+            for text in sent
         ],
         "notifications": list(_notifications(events_about(session, conversation_id))),
     }

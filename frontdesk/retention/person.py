@@ -118,7 +118,9 @@ def find_traces(database: Database, sms_secret: str, number: str) -> Traces:
             drafts=frozenset(draft.request_id for draft in drafts),
             conversations={conversation_id: frozenset(known) for conversation_id, known in ways.items()},
             shared=frozenset(_shared(session, ways, leads, texts)),
-            opted_out_at=session.scalar(sa.select(SmsOptOut.opted_out_at).where(SmsOptOut.number_key == texts)),
+            opted_out_at=session.scalar(
+                sa.select(SmsOptOut.opted_out_at).where(SmsOptOut.number_key == texts, SmsOptOut.opted_in_at.is_(None))
+            ),
             unreadable=unreadable,
         )
 

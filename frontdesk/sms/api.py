@@ -1,4 +1,4 @@
-"""Twilio's messaging webhook: `POST /sms/twilio`."""
+"""Twilio's webhooks: `POST /sms/twilio` for incoming texts, `/sms/twilio/status` for what became of outgoing ones."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ from frontdesk.db import Database
 from frontdesk.limits import MessageLimit
 from frontdesk.problems import Problem
 from frontdesk.settings import Settings
-from frontdesk.sms.service import InboundSms, SmsDesk, UnreadableSms
+from frontdesk.sms.inbound import InboundSms, StatusNotice, UnreadableSms
+from frontdesk.sms.sending import STATUS_PATH, TwilioAccount, status_url
+from frontdesk.sms.service import Debts, Limits, SmsDesk
 from frontdesk.sms.signature import HEADER, BadSignature, WebhookSignature
 from frontdesk.sms.texts import load_texts
 
@@ -29,26 +31,36 @@ LARGEST_BODY = 64_000
 
 @dataclass(frozen=True)
 class SmsApi:
-    """What the webhook works with; the application makes one."""
+    """What the webhooks work with; the application makes one."""
 
     signature: WebhookSignature
     desk: SmsDesk
+    debts: Debts
+    status_url: str | None
 
 
 def make_sms(settings: Settings, clinic: Clinic, database: Database, chat: ChatService) -> SmsApi:
     """Put the channel together; raise SettingsError when its texts cannot be read."""
     texts, keywords = load_texts(clinic)
     token = settings.twilio_auth_token
+    desk = SmsDesk(
+        database,
+        chat,
+        texts,
+        keywords,
+        Limits(
+            number=MessageLimit(settings.chat_limit_per_minute, "sms"),
+            all_numbers=MessageLimit(settings.sms_limit_per_minute, "sms all"),
+            told=MessageLimit(1, "sms told"),
+        ),
+        settings.secret("lookup"),
+        can_send=TwilioAccount.of(settings) is not None,
+    )
     return SmsApi(
         signature=WebhookSignature(token.get_secret_value() if token else None, settings.public_url),
-        desk=SmsDesk(
-            database,
-            chat,
-            texts,
-            keywords,
-            MessageLimit(settings.chat_limit_per_minute, "sms"),
-            settings.secret("lookup"),
-        ),
+        desk=desk,
+        debts=Debts(desk),
+        status_url=status_url(settings.public_url) if settings.public_url else None,
     )
 
 
@@ -65,10 +77,38 @@ router = APIRouter(tags=["sms"])
 @router.post(PATH)
 async def receive_sms(request: Request, api: SmsDep) -> Response:
     """Answer one incoming text in TwiML. Errors: 403 not signed by Twilio, 400 no text, 413 too large."""
+    form = await _signed_form(request, api, PATH)
+    try:
+        sms = InboundSms.parse(form)
+    except UnreadableSms as error:
+        raise Problem(400, "This is no text message", "`MessageSid` and `From` are needed, each once.") from error
+    twiml = MessagingResponse()
+    text = await api.desk.answer(sms)
+    if text:
+        # What becomes of the reply is told there.
+        twiml.message(text, status_callback=f"{api.status_url}?reply={sms.message_sid}")
+    return Response(twiml.to_xml(), media_type="application/xml")
+
+
+@router.post(STATUS_PATH)
+async def receive_status(request: Request, api: SmsDep) -> Response:
+    """Take note of what became of a text. Errors: 403 not signed by Twilio, 400 no such notice, 413 too large."""
+    form = await _signed_form(request, api, STATUS_PATH)
+    try:
+        notice = StatusNotice.parse(form)
+    except UnreadableSms as error:
+        raise Problem(400, "This is no status", "`MessageSid` and `MessageStatus` are needed, each once.") from error
+    query = request.query_params
+    await api.desk.note(notice, query.get("text"), query.get("reply"))
+    return Response(status_code=204)
+
+
+async def _signed_form(request: Request, api: SmsApi, path: str) -> FormData:
+    """Return the form of a request; raise Problem 403 unless Twilio has signed it for this address."""
     try:
         signature = api.signature.expect(request.headers.get(HEADER))
         form = await _form(request)
-        api.signature.check(PATH, request.url.query, form, signature)
+        api.signature.check(path, request.url.query, form, signature)
     except BadSignature as error:
         log.warning("sms_refused", reason=error.reason)
         raise Problem(
@@ -76,15 +116,7 @@ async def receive_sms(request: Request, api: SmsDep) -> Response:
             "This request is not signed by Twilio",
             f"Only requests with a valid {HEADER} are taken. See docs/sms.md.",
         ) from error
-    try:
-        sms = InboundSms.parse(form)
-    except UnreadableSms as error:
-        raise Problem(400, "This is no text message", "`MessageSid` and `From` are needed.") from error
-    twiml = MessagingResponse()
-    text = await api.desk.answer(sms)
-    if text:
-        twiml.message(text)
-    return Response(twiml.to_xml(), media_type="application/xml")
+    return form
 
 
 async def _form(request: Request) -> FormData:

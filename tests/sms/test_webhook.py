@@ -25,6 +25,7 @@ from frontdesk.clinic import CRISIS_LINES
 from frontdesk.db import Base, Database
 from frontdesk.settings import Settings
 from frontdesk.sms.models import SmsOptOut, SmsReceipt
+from tests.conftest import wait_until
 
 PUBLIC_URL = "https://clinic.example"
 TOKEN = "the-token-of-the-test-account"
@@ -251,7 +252,6 @@ def test_stop_is_confirmed_once_then_silence_until_start(desk: Desk) -> None:
     assert desk.count(Conversation) == 0
     assert "Example Clinic" in phone.text("START")
     assert "988" in phone.text("how long does it take?")
-    assert desk.count(SmsOptOut) == 0
 
 
 def test_stop_of_one_number_silences_no_other(desk: Desk) -> None:
@@ -347,7 +347,7 @@ def test_overlong_text_gets_a_polite_line(desk: Desk) -> None:
 def test_first_reply_says_who_is_speaking_later_ones_do_not(desk: Desk) -> None:
     phone = desk.phone
     first, second = phone.text(""), phone.text("")
-    assert "automated assistant of Example Clinic" in first
+    assert "Example Clinic: automated assistant" in first
     assert "Reply HELP for help, STOP to opt out." in first
     assert "automated assistant" not in second
 
@@ -359,8 +359,11 @@ def test_too_many_texts_of_one_number(make_desk: Callable[..., Desk]) -> None:
     first = phone.post(form)
     assert phone.post(form).content == first.content, "a repeat is not counted"
     phone.text("")
-    assert "wait a minute" in phone.text("")
-    assert CRISIS_LINES in phone.text("")
+    told = phone.text("")
+    assert "wait a minute" in told
+    assert CRISIS_LINES in told
+    assert phone.text("") == "", "two programs would text each other for ever"
+    assert "988" in phone.text("I want to kill myself")
     assert "wait" not in Phone(desk.client, number="+15165550143").text("")
     assert "opted out" in phone.text("STOP"), "a limit never stands in the way of STOP"
 
@@ -392,6 +395,7 @@ def test_number_that_is_no_choice_is_asked_for_again_and_answers_nothing(desk: D
 
 def offer_two_choices(desk: Desk) -> None:
     desk.phone.text("How long does it take")
+    wait_until(lambda: desk.count(Message), 10, "the text to be kept")
     with desk.database.session() as session:
         inbound = session.scalars(sa.select(Message)).one()
         buttons = [{"title": title, "payload": title.upper()} for title in ("Skip", "Never mind")]
