@@ -38,7 +38,7 @@ def test_asking_for_silence(keywords: Keywords, text: str) -> None:
         "can I stop my medication before?", "do I have to stop eating", "how do I cancel my visit",
         "cancel my request", "when does it end", "is it for my wife or para mi", "stop texting me results",
         "can you stop the infusion", "i want it to stop", "make it stop", "I want the pain to stop", "i want to end it",
-        "end it all", "quit smoking", "no email", "no message", "dont call me", "do you text reminders", "can u text me",
+        "end it all", "quit smoking", "no email", "no message", "dont call me", "do you text reminders", "text me pls",
         "i dont want", "text me", "i don't want an iv", "i no longer want to live", "i don't want to be here anymore",
         "i dont need you", "no texts at night", "what is the end", "not you", "i don't like texting can you call",
         "never mind", "no", "what helps", "more info please", "start of the infusion", "please",
