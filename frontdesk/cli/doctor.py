@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import sqlalchemy as sa
@@ -171,8 +172,11 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 
 def _sms(settings: Settings) -> Iterator[Finding]:
-    if settings.twilio_auth_token and settings.public_url:
-        yield _ok("SMS is set up")
+    if settings.twilio_auth_token and settings.public_url and settings.twilio_account_sid:
+        real = urlsplit(settings.twilio_api_url).hostname == "api.twilio.com"
+        yield _ok("SMS is set up") if real else _note(f"SMS goes to a simulator at {settings.twilio_api_url}")
+    elif settings.twilio_auth_token and settings.public_url:
+        yield _ok("SMS is set up to answer; without TWILIO_ACCOUNT_SID nothing can be sent afterwards")
     elif settings.twilio_auth_token:
         yield _problem("TWILIO_AUTH_TOKEN is set but PUBLIC_URL is not, so no text message can be trusted. Set it.")
     elif settings.twilio_account_sid or settings.twilio_phone_number:

@@ -110,6 +110,8 @@ COMMANDS = [
     "keys rotate",
     "staff add",
     "notifications test",
+    "sms a2p",
+    "sms-simulator",
     "purge",
     "privacy export",
     "privacy erase",
@@ -390,3 +392,50 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(operator: Operator, tmp_p
     for words in ("chmod 600", "chmod 700", "./ketalink train", "PUBLIC_URL"):
         assert any(words in line for line in problems), words
     assert "note     data/clinic.yml leaves empty" in done.stdout
+
+
+# --------------------------------------------------------------------------- text messages
+
+
+def test_the_simulator_says_what_it_needs_and_makes_it(operator: Operator) -> None:
+    assert "./ketalink sms-simulator --env >> .env" in operator.refused("sms-simulator")
+    lines = operator.run("sms-simulator", "--env").stdout.splitlines()
+    settings = dict(line.split("=", 1) for line in lines)
+    assert set(settings) == {
+        *("PUBLIC_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER", "TWILIO_API_URL")
+    }
+    assert operator.run("sms-simulator", "--env", **settings).stdout == ""
+    assert "Start it: ./ketalink serve" in operator.refused("sms-simulator", **settings)
+
+
+def test_a_text_and_a_conversation_in_the_terminal(server: Server) -> None:
+    account = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_API_URL": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    server.settings |= account  # the running server keeps its own: it only answers
+    try:
+        once = server.ketalink("sms-simulator", "--from", "+15165550181", "--text", "how long does an infusion take")
+        lines = "hello\n1\n/repeat\n/picture\n/from +15165550182\nSTOP\nhello\n/texts\n/nonsense\n/quit\n"
+        talked = server.ketalink("sms-simulator", input=lines)
+    finally:
+        for name in account:
+            del server.settings[name]
+    assert once.returncode == 0, once.stderr
+    assert "3 × GSM-7" in once.stdout
+    assert "60 minutes" in once.stdout
+    assert talked.returncode == 0, talked.stderr
+    for part in (
+        "(answered with: ",
+        "only read words",
+        "opted out",
+        "(no reply at once",
+        "outbound-reply",
+        "/together",
+    ):
+        assert part in talked.stdout
+
+
+def test_registration_texts_are_those_that_are_sent(operator: Operator) -> None:
+    printed = operator.run("sms", "a2p").stdout
+    for title in ("Campaign description", "Message flow", "Sample message 5", "Opt-out keywords", "Help message"):
+        assert f"## {title}" in printed
+    for part in ("Reply HELP for help, STOP to opt out.", "STOPALL", "May the clinic keep this request", "KL-"):
+        assert part in printed

@@ -113,6 +113,7 @@ def said(wording: dict[str, Any], profile: Mapping[str, Any]) -> str:
 # What a clinic might well write, in few words, for every key of the profile.
 SAMPLE_PROFILE: dict[str, Any] = {
     "name": "Ketalink Ketamine Center",
+    "short_name": "Ketalink",
     "service_area": "Long Island, NY",
     "conditions_treated": [
         "treatment-resistant depression",

@@ -54,6 +54,7 @@ class Visit:
         self.written: list[str] = []
         self.is_online = True
         self.may_kill = seed in KILLS
+        self.was_killed = False
 
     @property
     def tab(self) -> Chat:
@@ -79,17 +80,20 @@ class Visit:
     def reload(self) -> None:
         if self.is_online:
             self.heard()
+            self.wait_for_server()
             self.tab.page.reload()
             expect(self.tab.input).to_be_visible()
 
     def turn_page(self) -> None:
         if self.is_online:
             self.heard()
+            self.wait_for_server()
             self.tab.visit(self.server.url + self.random.choice(PAGES))
 
     def open_tab(self) -> None:
         if self.is_online and len(self.tabs) == 1 and self.written:
             self.settled()
+            self.wait_for_server()
             self.tabs.append(Chat(self.context.new_page()).visit(self.server.url))
             expect(self.tab.said).to_have_count(len(self.written), timeout=SETTLED_MS)
 
@@ -122,12 +126,19 @@ class Visit:
     def kill_front_desk(self) -> None:
         if self.may_kill:
             self.may_kill = False
+            self.was_killed = True
             self.server.kill(self.server.port)
 
     def heard(self) -> None:
         """A page that is left while a message cannot be sent asks first whether it may: here the visitor waits then."""
         expect(self.tab.trouble).to_have_count(0, timeout=SETTLED_MS)
         wait_until(lambda: TOKEN in self.tab.stored()["session"], 30, "the token")
+
+    def wait_for_server(self) -> None:
+        """A page cannot be fetched from a server that is not there; the chat on a page that is there has to cope."""
+        if self.was_killed:
+            self.server.wait_until_ready()
+            self.was_killed = False
 
     def settled(self) -> None:
         for tab in self.tabs:
@@ -146,6 +157,7 @@ class Visit:
         for step in [self.ask, *steps, self.find_connection]:
             step()
         self.settled()
+        self.wait_for_server()
         self.check()
 
     def check(self) -> None:
