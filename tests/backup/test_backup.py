@@ -30,7 +30,8 @@ from frontdesk.leads.models import Lead, LeadStatus
 from frontdesk.outbox.store import spread
 from frontdesk.rotation import encrypted_tables, rewrite
 from frontdesk.settings import Settings
-from frontdesk.sms.models import SmsOptOut
+from frontdesk.sms import store as sms_store
+from frontdesk.sms.models import SmsOptOut, TextKind
 from tests.commands import Ketalink
 from tests.retention.clinic import ANA, BO, CAM, NOW, Clinic, files_with
 
@@ -85,6 +86,8 @@ def populate(clinic: Clinic) -> Clinic:
     clinic.draft(CAM, danger, name="Cam Oh")
     clinic.opt_out(BO)
     with clinic.database.session() as session:
+        sms_store.note_number(session, danger, BO, "+15165550100")
+        sms_store.add_text(session, danger, TextKind.STAFF, "Please call us.", written_by="staff@example.com")
         spread(session, ["email:staff@clinic.example", "webhook"], NOW)
         clinic_lead = session.scalars(sa.select(Lead.id)).first()
         repository.note_seen(session, str(clinic_lead), "staff@example.com")
