@@ -24,7 +24,8 @@ from frontdesk.leads.models import Draft, Lead
 from frontdesk.leads.repository import PreferredTime
 from frontdesk.rotation import encrypted_tables
 from frontdesk.settings import Settings
-from frontdesk.sms.store import keep_reply, kept_reply
+from frontdesk.sms.models import TextKind
+from frontdesk.sms.store import add_text, keep_reply, kept_reply, note_number
 from tests.conftest import LOOKUP, NEW_YORK
 from tests.leads.samples import new_lead, save
 
@@ -269,7 +270,9 @@ def write_everywhere(database: Database, canary: str) -> None:
         inbound = store.add_inbound(session, conversation.id, f"{canary} text", "client-1")
         reply = {"kind": "say", "text": f"{canary} reply", "buttons": []}
         store.add_replies(session, inbound, [reply], {"intent": f"{canary} understood"})
-        keep_reply(session, "SM1", f"{canary} sms", conversation.id)
+        keep_reply(session, "SM1", f"{canary} sms", conversation.id, rest=f"{canary} rest", owed=f"{canary} words")
+        note_number(session, conversation.id, f"+1{canary}", "+15165550100")
+        add_text(session, conversation.id, TextKind.REPLY, f"{canary} sent")
         repository.keep_draft(session, "run-2", conversation.id, {"reason": f"{canary} draft"}, "+15165550143")
         lead = new_lead(
             full_name=f"{canary} name",
