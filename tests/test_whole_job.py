@@ -9,12 +9,6 @@ import pytest
 from tests.conftest import Server, Visitor, wait_until
 
 
-def leads(server: Server) -> list[dict[str, object]]:
-    exported = server.ketalink("leads", "export", "--format", "jsonl")
-    assert exported.returncode == 0, exported.stderr
-    return [json.loads(line) for line in exported.stdout.splitlines()]
-
-
 def test_a_visitor_asks_requests_an_appointment_and_staff_find_it(server: Server, visitor: Visitor) -> None:
     assert visitor.say("how long does an infusion take")[0]["topics"] == ["session/duration"]
     assert [message["kind"] for message in visitor.say("I'd like an appointment")] == ["say", "question"]
@@ -44,7 +38,10 @@ def test_a_visitor_asks_requests_an_appointment_and_staff_find_it(server: Server
     assert confirmation["kind"] == "confirmation"
     assert confirmation["lead"] in confirmation["text"]
 
-    (lead,) = [lead for lead in leads(server) if lead["reference"] == confirmation["lead"]]
+    exported = server.ketalink("leads", "export", "--format", "jsonl")
+    assert exported.returncode == 0, exported.stderr
+    leads = map(json.loads, exported.stdout.splitlines())
+    (lead,) = [lead for lead in leads if lead["reference"] == confirmation["lead"]]
     assert lead["phone"] == "+15165550142"
     assert lead["full_name"] == "maria de la cruz"
     assert lead["email"] == "Maria@example.com"
@@ -66,7 +63,7 @@ def test_optional_fields_may_be_skipped(server: Server, visitor: Visitor) -> Non
     for text in ("Prince", "5165550142", "skip", "skip", "I'd rather not say", "any time", "yes"):
         reply = visitor.say(text)[-1]
     (confirmation,) = visitor.press(reply, "Yes, send it")
-    (lead,) = [lead for lead in leads(server) if lead["reference"] == confirmation["lead"]]
+    (lead,) = [lead for lead in server.leads() if lead["reference"] == confirmation["lead"]]
     assert (lead["email"], lead["patient_type"], lead["reason"]) == (None, None, None)
 
 
@@ -80,7 +77,7 @@ def test_a_question_in_the_middle_is_answered_and_the_form_goes_on(visitor: Visi
 
 
 def test_never_mind_ends_the_request_at_every_field(server: Server) -> None:
-    before = len(leads(server))
+    before = len(server.leads())
     answers = ["Jordan Lee", "516-555-0142", "skip", "new", "skip", "mornings", "yes"]
     for answered in range(len(answers) + 1):
         visitor = Visitor(server.url)
@@ -90,7 +87,7 @@ def test_never_mind_ends_the_request_at_every_field(server: Server) -> None:
         (reply,) = visitor.say("never mind")
         assert "dropped the request" in reply["text"]
         assert visitor.say("how long does an infusion take")[0]["topics"] == ["session/duration"]
-    assert len(leads(server)) == before
+    assert len(server.leads()) == before
 
 
 def test_a_crisis_in_the_form_is_answered_alone_and_the_form_waits(visitor: Visitor) -> None:
@@ -103,14 +100,14 @@ def test_a_crisis_in_the_form_is_answered_alone_and_the_form_waits(visitor: Visi
 
 
 def test_no_consent_saves_nothing(server: Server, visitor: Visitor) -> None:
-    before = len(leads(server))
+    before = len(server.leads())
     visitor.say("I'd like an appointment")
     for text in ("Jordan Lee", "516-555-0142", "skip", "skip", "skip", "mornings"):
         question = visitor.say(text)[-1]
     assert question["field"] == "consent"
     (reply,) = visitor.press(question, "No")
     assert "nothing was sent" in reply["text"]
-    assert len(leads(server)) == before
+    assert len(server.leads()) == before
 
 
 def test_a_field_can_be_changed_at_the_review(server: Server, visitor: Visitor) -> None:
@@ -121,7 +118,7 @@ def test_a_field_can_be_changed_at_the_review(server: Server, visitor: Visitor) 
     review = visitor.say("516-555-0143")[-1]
     assert "(516) 555-0143" in review["text"]
     (confirmation,) = visitor.say("yes")
-    (lead,) = [lead for lead in leads(server) if lead["reference"] == confirmation["lead"]]
+    (lead,) = [lead for lead in server.leads() if lead["reference"] == confirmation["lead"]]
     assert lead["phone"] == "+15165550143"
 
 
@@ -208,7 +205,7 @@ def test_a_confirmed_request_is_saved_once_although_yes_is_sent_again(fragile: S
     assert first.status_code in (200, 503)
     assert confirmation["kind"] == "confirmation"
     assert visitor.say("yes", id="send") == [confirmation]
-    assert [lead["reference"] for lead in leads(fragile) if lead["phone"] == "+15165550188"] == [confirmation["lead"]]
+    assert [lead["reference"] for lead in fragile.leads() if lead["phone"] == "+15165550188"] == [confirmation["lead"]]
 
 
 def test_the_front_desk_killed_comes_back_and_knows_the_conversation(fragile: Server) -> None:

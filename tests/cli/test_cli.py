@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from frontdesk.db import open_database
 from frontdesk.leads import repository
 from frontdesk.leads.repository import Consent, NewLead, PreferredTime
 from frontdesk.settings import Settings
+from tests.commands import Ketalink
 from tests.conftest import NEW_YORK, PROJECT, Server, free_ports, pids_listening_on, wait_until
 
 RECEIVED = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)  # still the 21st on Long Island
@@ -59,11 +61,10 @@ def operator(tmp_path: Path) -> Operator:
 
 
 @pytest.fixture
-def requests(operator: Operator) -> Operator:
+def requests(operator: Operator, migrated: Path) -> Operator:
     """An operator with two saved requests, the older of them hostile."""
-    operator.data_dir.mkdir()
+    shutil.copytree(migrated, operator.data_dir)
     database = open_database(Settings(_env_file=None, data_dir=operator.data_dir))  # type: ignore[call-arg]
-    database.migrate()
     consent = Consent("You may contact me.", RECEIVED)
     with database.session() as session:
         hostile = repository.save_once(
@@ -91,6 +92,12 @@ def requests(operator: Operator) -> Operator:
         )
     database.close()
     return operator
+
+
+@pytest.fixture
+def ketalink(operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ketalink:
+    """The commands on the operator's data, without the second that a process takes to start."""
+    return Ketalink(Settings(_env_file=None, data_dir=operator.data_dir), monkeypatch, capsys)  # type: ignore[call-arg]
 
 
 # --------------------------------------------------------------------------- help and errors
@@ -175,17 +182,18 @@ def test_requests_are_listed_in_the_clinics_time(requests: Operator) -> None:
     assert "\x1b" not in listed.stdout
 
 
-def test_requests_are_listed_by_status_and_up_to_a_limit(requests: Operator) -> None:
-    assert "No requests with the status spam." in requests.run("leads", "list", "--status", "spam").stdout
-    limited = requests.run("leads", "list", "--limit", "1").stdout
+@pytest.mark.usefixtures("requests")
+def test_requests_are_listed_by_status_and_up_to_a_limit(ketalink: Ketalink) -> None:
+    assert "No requests with the status spam." in ketalink.run("leads", "list", "--status", "spam")
+    limited = ketalink.run("leads", "list", "--limit", "1")
     assert "+15165550143" in limited
     assert "+15165550142" not in limited
     assert "1 of 2" in limited
 
 
-def test_without_requests_both_commands_say_so_or_write_nothing(operator: Operator) -> None:
-    assert operator.run("leads", "list").stdout == "No requests yet.\n"
-    assert operator.run("leads", "export", "--format", "jsonl").stdout == ""
+def test_without_requests_both_commands_say_so_or_write_nothing(ketalink: Ketalink) -> None:
+    assert ketalink.run("leads", "list") == "No requests yet.\n"
+    assert ketalink.run("leads", "export", "--format", "jsonl") == ""
 
 
 def test_a_csv_export_holds_no_formula(requests: Operator) -> None:
@@ -205,8 +213,9 @@ def test_a_csv_export_holds_no_formula(requests: Operator) -> None:
     assert newer["email"] == newer["reason"] == newer["notes"] == ""
 
 
-def test_a_jsonl_export_holds_the_record(requests: Operator) -> None:
-    older, newer = map(json.loads, requests.run("leads", "export", "--format", "jsonl").stdout.splitlines())
+@pytest.mark.usefixtures("requests")
+def test_a_jsonl_export_holds_the_record(ketalink: Ketalink) -> None:
+    older, newer = map(json.loads, ketalink.run("leads", "export", "--format", "jsonl").splitlines())
     assert older["preferred_time"] == {"text": "\t=1+1", "date": "2026-12-01", "part_of_day": "morning"}
     assert older["created_at"] == "2026-11-22T01:30:00Z"
     assert [note["text"] for note in older["notes"]] == ["+called, no answer"]
@@ -222,8 +231,9 @@ def test_an_export_into_a_file_is_the_owners_alone(requests: Operator, tmp_path:
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["requests.csv"]
 
 
-def test_an_export_that_cannot_be_written_is_named(requests: Operator, tmp_path: Path) -> None:
-    assert "nowhere" in requests.refused("leads", "export", "--format", "csv", "-o", str(tmp_path / "nowhere" / "a"))
+@pytest.mark.usefixtures("requests")
+def test_an_export_that_cannot_be_written_is_named(ketalink: Ketalink, tmp_path: Path) -> None:
+    assert "nowhere" in ketalink.refused("leads", "export", "--format", "csv", "-o", str(tmp_path / "nowhere" / "a"))
 
 
 # --------------------------------------------------------------------------- evaluate
