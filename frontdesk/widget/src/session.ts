@@ -13,12 +13,18 @@ type Call = { say: 'who' } | { say: 'here'; token: string } | { say: 'changed' }
 export class SessionKeeper {
   #held: string | null = null
   #tabs = 'BroadcastChannel' in window ? new BroadcastChannel('ketalink') : null
+  #adopted = () => {}
   onChanged = () => {}
   onCleared = () => {}
 
   constructor() {
     this.#tabs?.addEventListener('message', ({ data }: MessageEvent<Call>) => {
       if (data.say === 'who' && this.token) this.#call({ say: 'here', token: this.token })
+      if (data.say === 'here' && !this.token) {
+        this.token = data.token
+        this.#adopted()
+        this.onChanged()
+      }
       if (data.say === 'changed') this.onChanged()
       if (data.say === 'cleared') this.onCleared()
     })
@@ -46,23 +52,16 @@ export class SessionKeeper {
     keep(UNDER_WAY, ids.length ? ids.join(' ') : null)
   }
 
-  /** Ask the other tabs for their conversation, so that a link opened beside this page goes on with it. */
+  /**
+   * Ask the other tabs for their conversation, so that a link opened beside this page goes on with it. Wait a moment for
+   * the answer; one that comes later counts as long as nothing was written here.
+   */
   async adopt(): Promise<void> {
-    const tabs = this.#tabs
-    if (!tabs || this.token) return
+    if (!this.#tabs || this.token) return
     await new Promise<void>((resolve) => {
-      const listen = ({ data }: MessageEvent<Call>) => {
-        if (data.say !== 'here') return
-        this.token ??= data.token
-        done()
-      }
-      const done = () => {
-        tabs.removeEventListener('message', listen)
-        resolve()
-      }
-      tabs.addEventListener('message', listen)
+      this.#adopted = resolve
       this.#call({ say: 'who' })
-      setTimeout(done, ASKING_MS)
+      setTimeout(resolve, ASKING_MS)
     })
   }
 
