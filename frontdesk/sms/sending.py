@@ -123,8 +123,10 @@ class SmsDestination:
         except TwilioRestException as error:
             self._refused(text, error)
         except (requests.RequestException, TwilioException, OSError) as error:
-            timed_out = isinstance(error, requests.Timeout)
-            raise DeliveryFailed("timeout" if timed_out else "no_connection", first_pause=FIRST_PAUSE) from error
+            if isinstance(error, requests.Timeout):
+                # Twilio may be about to take it: it is looked for once it surely has, or has not.
+                raise DeliveryFailed("timeout") from error
+            raise DeliveryFailed("no_connection", first_pause=FIRST_PAUSE) from error
         else:
             with self._database.session() as session:
                 sent = session.get_one(SmsOutbound, text.id, with_for_update=True)

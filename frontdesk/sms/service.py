@@ -146,9 +146,11 @@ class SmsDesk:
     async def _reply(self, sms: InboundSms) -> str:
         """Return what a webhook is answered with: the answer if it is ready in time, else that it follows."""
         key = store.number_key(self._secret, sms.sender)
-        task = asyncio.create_task(self._handle(sms, key))
-        self._running[sms.message_sid] = task
-        task.add_done_callback(lambda _: self._running.pop(sms.message_sid, None))
+        task = self._running.get(sms.message_sid)  # of an earlier webhook, whose answer was late
+        if task is None:
+            task = asyncio.create_task(self._handle(sms, key))
+            self._running[sms.message_sid] = task
+            task.add_done_callback(lambda _: self._running.pop(sms.message_sid, None))
         # Not cancelled when it is late: what Rasa has understood by then must not be asked again.
         await asyncio.wait({task}, timeout=LONGEST_WAIT_SECONDS)
         try:
