@@ -20,9 +20,11 @@ from frontdesk.settings import Settings
 from frontdesk.sms import store
 from frontdesk.sms.models import SmsOutbound, SmsReceipt, TextStatus
 from tests.conftest import NEW_YORK
-from tests.console.conftest import EMAIL, ORIGIN, PASSWORD
+from tests.console.conftest import EMAIL, ORIGIN
 from tests.sms.conftest import PostOffice
 from tests.sms.running import PHONE, PUBLIC_URL
+
+PASSWORD = "plum-tree-north-window"
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 
