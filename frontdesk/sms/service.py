@@ -67,6 +67,14 @@ class Turn:
     rest: str | None = None  # of the last answer, which it asks for
 
 
+@dataclass(frozen=True)
+class Handled:
+    """The reply to a text; `is_new` when it was found just now, and no webhook has had it yet."""
+
+    reply: str
+    is_new: bool = False
+
+
 class SmsDesk:
     """Answers texts, those of one number one after the other."""
 
@@ -89,7 +97,7 @@ class SmsDesk:
         self._secret = secret
         self._can_send = can_send
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._running: dict[str, asyncio.Task[str]] = {}
+        self._running: dict[str, asyncio.Task[Handled]] = {}
         self._replies: dict[str, asyncio.Task[str]] = {}
         self._made_up: set[str] = set()
         self._besides: set[asyncio.Task[str]] = set()
@@ -154,7 +162,7 @@ class SmsDesk:
         # Not cancelled when it is late: what Rasa has understood by then must not be asked again.
         await asyncio.wait({task}, timeout=LONGEST_WAIT_SECONDS)
         try:
-            return task.result() if task.done() else await self._late(sms, key, task)
+            return task.result().reply if task.done() else await self._late(sms, key, task)
         except SQLAlchemyError as error:
             log.error("sms_not_stored", message_sid=sms.message_sid, error=type(error).__name__)
             if self._keyword(sms) is not None:
@@ -165,28 +173,28 @@ class SmsDesk:
         if message_sid not in self._made_up:
             self._replies.pop(message_sid, None)
 
-    async def _handle(self, sms: InboundSms, key: str) -> str:
+    async def _handle(self, sms: InboundSms, key: str) -> Handled:
         settled = await run_in_threadpool(self._settle, sms, key)
         if settled is not None:
-            return settled
+            return Handled(settled)
         try:
             self._limits.number.count(key)
             self._limits.all_numbers.count("")
         except TooManyRequests:
             log.warning("sms_too_fast", message_sid=sms.message_sid)
-            return self._too_fast(key)
+            return Handled(self._too_fast(key))
         lock = self._turns.setdefault(key, asyncio.Lock())
         async with lock:
             turn = await run_in_threadpool(self._open, sms, key)
             if turn.reply is not None:
-                return turn.reply
+                return Handled(turn.reply)
             is_paid = not turn.is_in_debt or await self._pay(turn.conversation_id)
             answered = await self._answered(sms, key, None if turn.is_in_debt else turn) if is_paid else None
             if answered is not None:
                 return answered
             if self._can_send:
-                return await run_in_threadpool(self._owe, sms, key)
-            return plain(self._texts.unavailable)
+                return Handled(await run_in_threadpool(self._owe, sms, key))
+            return Handled(plain(self._texts.unavailable))
 
     def _too_fast(self, key: str) -> str:
         """Return the reply to one text too many; the next ones get none, or two programs would text for ever."""
@@ -196,7 +204,7 @@ class SmsDesk:
             return SILENCE
         return plain(self._texts.too_fast)
 
-    async def _late(self, sms: InboundSms, key: str, task: "asyncio.Task[str]") -> str:
+    async def _late(self, sms: InboundSms, key: str, task: "asyncio.Task[Handled]") -> str:
         """Return the reply to a text whose answer is not there yet."""
         log.warning("sms_late", message_sid=sms.message_sid)
         task.add_done_callback(_retrieve)
@@ -212,10 +220,14 @@ class SmsDesk:
         self._keep_running(asyncio.create_task(self._make_up(sms, told, task, noting)))
         return told
 
-    async def _make_up(self, sms: InboundSms, told: str, *before: "asyncio.Task[str]") -> str:
+    async def _make_up(
+        self, sms: InboundSms, told: str, task: "asyncio.Task[Handled]", noting: "asyncio.Task[str]"
+    ) -> str:
         """Send an answer that no webhook got, because it was ready just when that was told something else."""
         try:
-            await asyncio.wait(before)
+            await asyncio.wait((task, noting))
+            if task.cancelled() or task.exception() is not None or not task.result().is_new:
+                return told  # there is none, or the webhook before this one has had it
             return await run_in_threadpool(self._send_unheard, sms, told)
         finally:
             self._made_up.discard(sms.message_sid)
@@ -226,7 +238,7 @@ class SmsDesk:
         task.add_done_callback(self._besides.discard)
         task.add_done_callback(_retrieve)
 
-    async def _answered(self, sms: InboundSms, key: str, known: "Turn | None" = None) -> str | None:
+    async def _answered(self, sms: InboundSms, key: str, known: "Turn | None" = None) -> Handled | None:
         """Ask the assistant, and keep or send its reply; None when it is down. Whoever calls has the number's lock."""
         turn = known if known is not None else await run_in_threadpool(self._open, sms, key)
         try:
@@ -349,13 +361,13 @@ class SmsDesk:
         with self._database.session() as session:
             return store.keep_reply(session, sms.message_sid, reply, conversation_id)
 
-    def _finish(self, sms: InboundSms, key: str, conversation_id: str, messages: list[dict[str, Any]]) -> str:
+    def _finish(self, sms: InboundSms, key: str, conversation_id: str, messages: list[dict[str, Any]]) -> Handled:
         """Keep the reply, or have it sent when its text was told that it follows; return what the webhook gets."""
         danger = is_danger(messages)
         with self._database.session() as session:
             receipt = store.receipt_of(session, sms.message_sid)
             if receipt is not None and receipt.owed is None:
-                return receipt.reply
+                return Handled(receipt.reply)
             number = session.get_one(SmsNumber, conversation_id)
             composed = compose(messages, self._texts, first=number.introduced_at is None)
             if store.is_opted_out(session, key) and not danger:
@@ -365,13 +377,13 @@ class SmsDesk:
             if receipt is None:
                 kept = store.keep_reply(session, sms.message_sid, composed.text, conversation_id, rest=composed.rest)
                 if kept == composed.text:
-                    return kept
+                    return Handled(kept, is_new=True)
                 receipt = store.receipt_of(session, sms.message_sid)
             if receipt is not None and receipt.owed is not None:
                 receipt.owed, receipt.rest = None, composed.rest or None
                 if composed.text:
                     store.add_text(session, conversation_id, TextKind.REPLY, composed.text, in_reply_to=sms.message_sid)
-            return receipt.reply if receipt is not None else composed.text
+            return Handled(receipt.reply if receipt is not None else composed.text)
 
     def _owe(self, sms: InboundSms, key: str) -> str:
         """Keep a text to be answered afterwards; return what its sender is told meanwhile."""
@@ -469,7 +481,7 @@ class Debts:
                 log.error("sms_debts_not_paid", error=type(error).__name__)
 
 
-def _retrieve(task: asyncio.Task[str]) -> None:
+def _retrieve(task: asyncio.Task[Any]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.error("sms_late_failed", error=type(error).__name__)
