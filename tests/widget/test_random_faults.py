@@ -1,10 +1,13 @@
-"""Two hundred visits on which everything goes wrong in some order: nothing is lost, and nothing is done twice.
+"""Visits on which everything goes wrong in some order: nothing is lost, and nothing is done twice.
+
+WIDGET_VISITS=200 makes as many as were made before this was released; the suite makes fewer, for they take minutes.
 
 Each visit is a sequence drawn by its own seed: questions, buttons, reloads, other pages, a second tab, the connection
 going and coming back, replies that never arrive, and now and then a front desk that is killed. What the page shows in
 the end has to be what was written, once and in order, and what the server kept.
 """
 
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -18,8 +21,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.conftest import CHROMIUM_ARGUMENTS, Server, chromium, wait_until
 from tests.widget.conftest import TOKEN, Chat
 
-VISITS = 200
-AT_ONCE = 4
+VISITS = int(os.environ.get("WIDGET_VISITS", "60"))
+AT_ONCE = 2
 EVENTS = range(4, 9)
 SETTLED_MS = 60_000
 QUESTIONS = (
@@ -31,7 +34,7 @@ QUESTIONS = (
     "is it covered by insurance",
 )
 PAGES = ("/", "/demo/strict", "/demo/hostile")
-KILLS = frozenset({0, 67, 133, 199})  # visits on which the front desk is killed: it takes a while to come back
+KILLS = frozenset({0, 33})  # visits on which the front desk is killed: it takes a while to come back
 
 
 @pytest.fixture(scope="module")
