@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.conftest import CHROMIUM_ARGUMENTS, Server, chromium, wait_until
 from tests.widget.conftest import TOKEN, Chat
 
-VISITS = int(os.environ.get("WIDGET_VISITS", "60"))
+VISITS = int(os.environ.get("WIDGET_VISITS", "30"))
 AT_ONCE = 2
 EVENTS = range(4, 9)
 SETTLED_MS = 60_000
@@ -34,7 +34,7 @@ QUESTIONS = (
     "is it covered by insurance",
 )
 PAGES = ("/", "/demo/strict", "/demo/hostile")
-KILLS = frozenset({0, 33})  # visits on which the front desk is killed: it takes a while to come back
+KILLS = frozenset({0, 20})  # visits on which the front desk is killed: it takes a while to come back
 
 
 @pytest.fixture(scope="module")
