@@ -51,9 +51,7 @@ def upgrade() -> None:
     op.add_column("leads", sa.Column("call_back_at", AT, nullable=True))
     op.create_index("ix_leads_status_created", "leads", ["status", "created_at"])
     op.create_index("ix_leads_assigned_created", "leads", ["assigned_to", "created_at"])
-    op.create_index(
-        "ix_leads_call_back", "leads", ["call_back_at"], sqlite_where=CALL_BACK, postgresql_where=CALL_BACK
-    )
+    op.create_index("ix_leads_call_back", "leads", ["call_back_at"], sqlite_where=CALL_BACK, postgresql_where=CALL_BACK)
     op.create_index(
         "ix_messages_unanswered", "messages", ["created_at"], sqlite_where=UNANSWERED, postgresql_where=UNANSWERED
     )
