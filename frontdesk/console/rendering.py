@@ -48,7 +48,7 @@ _STEPS_BACK = {
     (LeadStatus.SPAM, LeadStatus.NEW): "Not spam: back to new",
 }
 ROLES = {Role.STAFF: "Staff", Role.MANAGER: "Manager", Role.ADMIN: "Admin"}
-_REASONS = {"new": "New", "call back": "Call back now", "undeliverable": "Nobody was told"}
+_REASONS = {"new": "New", "call back": "Call back now", "undeliverable": "Notification failed"}
 _DIALABLE = re.compile(r"\+[0-9]{5,15}")
 
 _templates = Environment(
