@@ -108,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     by_text = ChatService(database, patient_rasa, guard, replies, call_backs)
     app.state.sms = make_sms(settings, clinic, database, by_text)
     app.state.console = create_console(settings, database, clinic)
+    app.state.probes = {"rasa": rasa.is_ready, "actions": actions.is_ready}
     app.include_router(chat_router)
     app.include_router(sms_router)
     app.include_router(widget_router)

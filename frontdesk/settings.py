@@ -78,6 +78,13 @@ class SmtpSecurity(StrEnum):
     NONE = "none"
 
 
+class SecondFactorRule(StrEnum):
+    """Whether staff have to have a second factor."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
 def _split(listed: str) -> list[str]:
     return [entry.strip() for entry in listed.split(",") if entry.strip()]
 
@@ -172,6 +179,9 @@ class Settings(BaseSettings):
     # Fernet keys, comma-separated, the newest first.
     encryption_keys: SecretStr | None = None
 
+    # Absent: required where PUBLIC_URL is set, optional on this machine alone.
+    staff_second_factor: SecondFactorRule | None = None
+
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
@@ -222,6 +232,17 @@ class Settings(BaseSettings):
     def notify_addresses(self) -> list[str]:
         """Return the addresses of NOTIFY_EMAILS, each once."""
         return _split(self.notify_emails)
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Tell whether nobody gets into the console without a second factor."""
+        chosen = self.staff_second_factor
+        return bool(self.public_url) if chosen is None else chosen is SecondFactorRule.REQUIRED
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether only this machine reaches the front desk, as far as the settings say."""
+        return is_loopback(self.host) and not self.public_url
 
     @property
     def encryption_keys_file(self) -> Path:

@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from frontdesk.audit.protection import lifted
 from frontdesk.backup.manifest import BackupUnusable
 from frontdesk.backup.reading import Archive
 from frontdesk.backup.tables import LEFT_OUT, Record, in_batches, records, stored_tables, table_names
@@ -108,9 +109,10 @@ def _load(database: Database, source: Source, replace: bool, progress: Progress)
             connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
         if not replace and (there := _contents(connection)):
             raise NotEmpty(there)
-        for table in reversed(tables):
-            if table.name != _OPT_OUTS:
-                connection.execute(sa.delete(table))
+        with lifted(connection):
+            for table in reversed(tables):
+                if table.name != _OPT_OUTS:
+                    connection.execute(sa.delete(table))
         for table in tables:
             rows = source(table)
             if table.name == _OPT_OUTS:

@@ -13,7 +13,7 @@ from frontdesk.rotation import TRACKERS as ENCRYPTED_TRACKERS
 from frontdesk.rotation import encrypted_tables
 
 # Who is signed in at the moment is not worth keeping, and no one should be signed in by a restored file.
-LEFT_OUT = frozenset({"staff_sessions"})
+LEFT_OUT = frozenset({"staff_sessions", "staff_sign_in_links"})
 AT_ONCE = 1_000
 
 Record = dict[str, Any]

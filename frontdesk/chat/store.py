@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from frontdesk.chat.models import Channel, Conversation, Message, Sender
 from frontdesk.db import new_id, utc_now
@@ -189,6 +189,43 @@ def open_alarms(session: Session) -> list[OpenAlarm]:
             message.conversation_id, OpenAlarm(message.conversation_id, channel, level, message.created_at)
         )
     return list(found.values())
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A conversation whose visitor got no answer: something was down, or is still under way."""
+
+    conversation_id: str
+    channel: str
+    at: datetime
+
+
+def unanswered(session: Session, since: datetime, until: datetime, limit: int = 50) -> list[Unanswered]:
+    """Return the conversations with messages of this time that nobody answered, each with its first, oldest first.
+
+    One whose visitor was answered later is none of them.
+    """
+    later = aliased(Message)
+    answered_later = sa.exists().where(
+        later.conversation_id == Message.conversation_id,
+        later.position > Message.position,
+        later.sender == Sender.ASSISTANT.value,
+    )
+    rows = session.execute(
+        sa.select(Message.conversation_id, Conversation.channel, sa.func.min(Message.created_at).label("at"))
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            # As the index has it, word for word.
+            sa.text("messages.sender = 'visitor' AND NOT messages.answered"),
+            Message.created_at >= since,
+            Message.created_at <= until,
+            ~answered_later,
+        )
+        .group_by(Message.conversation_id, Conversation.channel)
+        .order_by(sa.text("at"))
+        .limit(limit)
+    )
+    return [Unanswered(id, channel, at) for id, channel, at in rows]
 
 
 def has_alarm(session: Session, conversation_id: str) -> bool:

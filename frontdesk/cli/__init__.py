@@ -5,6 +5,7 @@ import sys
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from frontdesk.cli.audit import audit
 from frontdesk.cli.backup import backup, restore
 from frontdesk.cli.console import CommandFailed
 from frontdesk.cli.doctor import doctor
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (serve, train, evaluate, ask, chat, doctor, purge, backup, restore):
     app.command()(command)
 app.command("sms-simulator")(sms_simulator)
+app.add_typer(audit)
 app.add_typer(leads)
 app.add_typer(keys)
 app.add_typer(notifications)

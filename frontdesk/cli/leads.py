@@ -1,52 +1,23 @@
 """`./ketalink leads`: the appointment requests, in the terminal or as a file for other programs."""
 
-import csv
-import json
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from frontdesk.audit.log import COMMAND_LINE, Action, record
 from frontdesk.cli.console import CommandFailed, err, opened_database, out, print_table, private_file
+from frontdesk.db import utc_now
 from frontdesk.leads import repository
+from frontdesk.leads.export import ExportFormat, write_csv, write_jsonl
 from frontdesk.leads.models import Lead, LeadStatus
 from frontdesk.settings import Settings, load_settings
 
 leads = typer.Typer(name="leads", help="Appointment requests: list them, export them.", no_args_is_help=True)
-
-# What a spreadsheet would run as a formula, plain and full-width, and the characters it skips before one.
-_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-CSV_COLUMNS = (
-    "reference",
-    "created_at",
-    "channel",
-    "status",
-    "full_name",
-    "phone",
-    "email",
-    "patient_type",
-    "reason",
-    "preferred_time_text",
-    "preferred_time_date",
-    "preferred_time_part_of_day",
-    "consent_given",
-    "consent_at",
-    "consent_text",
-    "notes",
-    "assigned_to",
-)
-
-
-class ExportFormat(StrEnum):
-    """How requests can be exported."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
 
 
 @leads.command("list")
@@ -111,51 +82,9 @@ def export(
     with opened_database(settings) as database, database.session() as session, private_file(output) as file:
         records = (repository.as_record(lead) for lead in repository.oldest_first(session))
         written = write_jsonl(records, file) if format is ExportFormat.JSONL else write_csv(records, file)
+        record(session, utc_now(), COMMAND_LINE, Action.LEADS_EXPORTED, format=format.value, count=written)
     if output is not None:
         err.print(f"Wrote {written} requests to {output}, readable by you alone.", markup=False)
-
-
-def write_jsonl(records: Iterable[dict[str, Any]], file: TextIO) -> int:
-    """Write one JSON object a line; return how many."""
-    written = 0
-    for record in records:
-        written += 1
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    return written
-
-
-def write_csv(records: Iterable[dict[str, Any]], file: TextIO) -> int:
-    """Write a table that is safe to open in a spreadsheet; return the number of requests."""
-    table = csv.writer(file)
-    table.writerow(CSV_COLUMNS)
-    written = 0
-    for record in records:
-        written += 1
-        flat = _flat(record)
-        table.writerow([_safe_cell(flat[column]) for column in CSV_COLUMNS])
-    return written
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record whose values are cells: `preferred_time.date` becomes `preferred_time_date`, notes one text."""
-    flat: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}_{inner}": content for inner, content in value.items()}
-        else:
-            flat[key] = value
-    flat["notes"] = "\n".join(f"{note['at']} {note['author']}: {note['text']}" for note in record["notes"])
-    return flat
-
-
-def _safe_cell(value: Any) -> str:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe makes it text, also for `+1516…`."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = str(value)
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
 
 
 def _printable(text: str) -> str:

@@ -17,12 +17,15 @@ from typing import Annotated, TextIO
 import httpx
 import typer
 import yaml
+from sqlalchemy.exc import SQLAlchemyError
 
 from frontdesk.cli.console import CommandFailed, opened_database, out
 from frontdesk.cli.supervision import Supervisor
 from frontdesk.cli.train import check_content, require_rasa, shown, train_model, usable_model
 from frontdesk.clinic import load_clinic
+from frontdesk.console import links
 from frontdesk.console.accounts import first_sign_in_hint
+from frontdesk.db import DatabaseUnavailable, open_database, utc_now
 from frontdesk.loopback import NO_TLS
 from frontdesk.model_folder import ModelFolder, inputs_digest
 from frontdesk.outbox.configured import configured
@@ -257,9 +260,27 @@ def _check_alive(supervisor: Supervisor) -> None:
         raise CommandFailed(f"supervisord ended by itself (exit code {code}); everything was stopped.")
 
 
+def _local_link(settings: Settings) -> str | None:
+    """Return a link that signs this machine's own user in once; None where others can reach the console."""
+    if not settings.is_local:
+        return None
+    try:
+        database = open_database(settings)
+        try:
+            with database.session() as session:
+                token = links.make(session, utc_now())
+        finally:
+            database.close()
+    except (DatabaseUnavailable, SQLAlchemyError):
+        return None
+    return f"{address(settings)}/staff/sign-in/link?token={token}"
+
+
 def _announce(settings: Settings, hint: str | None, seconds: float) -> None:
     lines = [f"Ready after {seconds:.0f} s.", f"  Page for visitors  {address(settings)}/"]
     lines.append(f"  Staff console      {address(settings)}/staff")
+    link = _local_link(settings)
+    lines += [f"  As local admin     {link} (once, within an hour)"] if link else []
     lines += [f"  {hint}"] if hint else []
     lines.append("  Ctrl-C stops everything.")
     _say("\n".join(["", *lines, ""]))

@@ -3,6 +3,7 @@
 import secrets
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 
 import sqlalchemy as sa
@@ -43,6 +44,10 @@ class AccountNotFound(Exception):
     """No account has this e-mail address."""
 
 
+class NotAllowed(Exception):
+    """An account may not be changed so, by this person or at all; the message says why."""
+
+
 class WrongCredentials(Exception):
     """The e-mail address and the password do not belong together. Never says which of them is wrong."""
 
@@ -73,6 +78,48 @@ def set_password(session: Session, email: str, password: str) -> Staff:
     return staff
 
 
+def change_role(session: Session, by: str, staff_id: str, role: Role) -> Role:
+    """Give an account another role and return the one before; raise AccountNotFound or NotAllowed.
+
+    `by` is the id of the admin who does it. That they are one is asked of the database here too, in the same statement.
+    """
+    account = _others_account(session, by, staff_id)
+    before = account.role
+    if before is Role.ADMIN and role is not Role.ADMIN:
+        _require_another_admin(session, staff_id)
+    account.role = role
+    return before
+
+
+def disable(session: Session, by: str, staff_id: str, now: datetime) -> None:
+    """Let nobody sign in to an account any more, and end its sign-ins; raise AccountNotFound or NotAllowed."""
+    account = _others_account(session, by, staff_id)
+    if account.role is Role.ADMIN:
+        _require_another_admin(session, staff_id)
+    account.disabled_at = now
+    session.execute(sa.delete(StaffSession).where(StaffSession.staff_id == staff_id))
+
+
+def _others_account(session: Session, by: str, staff_id: str) -> Staff:
+    # In the order of their ids: two admins who do this to each other wait, and the second one is no admin any more.
+    both = sa.select(Staff).where(Staff.id.in_([by, staff_id])).order_by(Staff.id)
+    found = {staff.id: staff for staff in session.scalars(both.with_for_update())}
+    if staff_id not in found:
+        raise AccountNotFound(staff_id)
+    admin = found.get(by)
+    if admin is None or admin.role is not Role.ADMIN or admin.disabled_at is not None:
+        raise NotAllowed("Only an admin may do this, and you are none any more.")
+    if by == staff_id:
+        raise NotAllowed("Nobody changes their own role or switches off their own account. Ask another admin.")
+    return found[staff_id]
+
+
+def _require_another_admin(session: Session, staff_id: str) -> None:
+    others = (Staff.role == Role.ADMIN, Staff.disabled_at.is_(None), Staff.id != staff_id)
+    if session.scalar(sa.select(Staff.id).where(*others).limit(1)) is None:
+        raise NotAllowed("This is the last admin. Make somebody else an admin first.")
+
+
 def find(session: Session, email: str) -> Staff | None:
     """Return the account with this e-mail address, however it is capitalized."""
     name = account_name(email)
@@ -96,7 +143,7 @@ def authenticate(database: Database, email: str, password: str) -> Staff:
     with database.session() as session:
         staff = find(session, email)
     matches = _matches(staff.password_hash if staff else decoy, password)
-    if staff is None or not matches:
+    if staff is None or not matches or staff.disabled_at is not None:
         raise WrongCredentials
     if _hasher.check_needs_rehash(staff.password_hash):
         with database.session() as session:

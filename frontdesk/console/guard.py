@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from frontdesk.console import sessions
+from frontdesk.console.models import Role, Stage
 from frontdesk.console.rendering import render
 from frontdesk.console.sessions import SignedIn, SignedOut
 from frontdesk.console.state import Console
@@ -30,19 +31,30 @@ log = structlog.get_logger(__name__)
 HOME = "/staff"
 SIGN_IN = "/staff/sign-in"
 COOKIE = "ketalink_staff"
+# Where there is https: a name that no other site of the same domain can set a cookie by.
+SECURE_COOKIE = f"__Host-{COOKIE}"
+DEVICE_COOKIE = "ketalink_staff_device"
+CODE = "/staff/sign-in/code"
+SECOND_FACTOR = "/staff/second-factor"
 # A note of 4,000 characters is 48,000 bytes at most; one that is too long is still read and given back.
 LARGEST_FORM = 256_000
 MOST_FIELDS = 20
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
-_PLACES = re.compile(r"/staff(/leads/[0-9a-f]{32}|/notifications)?")
+# Where one comes back to after signing in.
+_PLACES = re.compile(
+    r"/staff(/(?:leads|conversations)/[0-9a-f]{32}"
+    r"|/(?:notifications|account|people|audit|system|conversations|review|content|insight)(?![\w-])(?!/))?"
+)
+# What open pages ask for without anybody's doing.
+_ASKED_BY_ITSELF = frozenset({"/staff/alarms"})
 _ROW_ID = re.compile(r"[0-9a-f]{32}")
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
     # With `no-referrer` browsers send `Origin: null` with a form: all of them would look foreign.
@@ -50,6 +62,14 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+
+class HalfSignedIn(Exception):
+    """The password was right, and something is still to do, on `page`."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(page)
+        self.page = page
 
 
 class PageRefused(Exception):
@@ -96,6 +116,8 @@ class ConsoleRoute(APIRoute):
                 response = await handle(request)
             except SignedOut as error:
                 response = await _to_sign_in(request, error)
+            except HalfSignedIn as error:
+                response = RedirectResponse(error.page, status_code=303)
             except PageRefused as error:
                 response = _refusal(request, error)
             except (RequestValidationError, HTTPException):
@@ -151,11 +173,19 @@ FormDep = Annotated[Mapping[str, str], Depends(read_form)]
 
 
 async def signed_in(request: Request, console: ConsoleDep) -> SignedIn:
-    """Return who makes this request; raise SignedOut, or PageRefused 403 for a POST without its token."""
-    token = request.cookies.get(COOKIE)
+    """Return who makes this request; raise SignedOut, HalfSignedIn, or PageRefused 403 for a POST without its token."""
+    staff = await signing_in(request, console)
+    if staff.stage is not Stage.DONE:
+        raise HalfSignedIn(CODE if staff.stage is Stage.CODE else SECOND_FACTOR)
+    return staff
+
+
+async def signing_in(request: Request, console: ConsoleDep) -> SignedIn:
+    """Return who makes this request, though their sign-in may lack its second factor; raise as `signed_in` does."""
+    token = session_token(request, console)
     if not token:
         raise SignedOut
-    staff = await run_in_threadpool(_resume, console, token)
+    staff = await run_in_threadpool(_resume, console, token, request.url.path not in _ASKED_BY_ITSELF)
     request.state.signed_in = staff
     if request.method not in _SAFE_METHODS:
         form = await read_form(request)
@@ -172,6 +202,50 @@ async def signed_in(request: Request, console: ConsoleDep) -> SignedIn:
 
 
 SignedInDep = Annotated[SignedIn, Depends(signed_in)]
+SigningInDep = Annotated[SignedIn, Depends(signing_in)]
+
+
+def at_least(role: Role) -> Callable[[SignedIn], SignedIn]:
+    """Return a dependency that lets those pass who have this role or more; raise PageRefused 403."""
+
+    def check(staff: SignedInDep) -> SignedIn:
+        if not staff.role.includes(role):
+            log.warning("staff_page_refused", reason="role", staff_id=staff.staff_id)
+            raise PageRefused(
+                403,
+                "This is not for your role",
+                f"It needs the role {role.value}; yours is {staff.role.value}. Nothing was changed. "
+                "An admin can change roles on the page Staff.",
+                TO_LIST,
+            )
+        return staff
+
+    return check
+
+
+ManagerDep = Annotated[SignedIn, Depends(at_least(Role.MANAGER))]
+AdminDep = Annotated[SignedIn, Depends(at_least(Role.ADMIN))]
+
+
+def session_token(request: Request, console: Console) -> str | None:
+    """Return the token of the sign-in that a request's cookie has."""
+    token = request.cookies.get(SECURE_COOKIE)
+    if token is None and not ((console.public_origin or "").startswith("https://") and is_secure(request, console)):
+        token = request.cookies.get(COOKIE)
+    return token
+
+
+def set_cookies(request: Request, console: Console, response: Response, token: str) -> None:
+    """Give a browser the cookie of its sign-in."""
+    secure = is_secure(request, console)
+    name, path = (SECURE_COOKIE, "/") if secure else (COOKIE, HOME)
+    response.set_cookie(name, token, path=path, httponly=True, samesite="strict", secure=secure)
+
+
+def delete_cookies(response: Response) -> None:
+    """Take the cookie of a sign-in away, by whichever name."""
+    response.delete_cookie(COOKIE, path=HOME)
+    response.delete_cookie(SECURE_COOKIE, path="/", secure=True)
 
 
 def place(path: str) -> str:
@@ -192,9 +266,9 @@ def is_secure(request: Request, console: Console) -> bool:
     return (console.public_origin or "").startswith("https://") and not _LOOPBACK.fullmatch(origin)
 
 
-def _resume(console: Console, token: str) -> SignedIn:
+def _resume(console: Console, token: str, is_sign_of_life: bool) -> SignedIn:
     with console.database.session() as session:
-        return sessions.resume(session, token, console.now())
+        return sessions.resume(session, token, console.now(), is_sign_of_life)
 
 
 def _refuse_foreign(request: Request) -> None:
@@ -222,7 +296,9 @@ async def _to_sign_in(request: Request, reason: SignedOut) -> Response:
         query["ended"] = "idle"
     address = SIGN_IN + (f"?{urlencode(query, safe='/')}" if query else "")
     response: Response
-    if request.method in _SAFE_METHODS:
+    if "hx-request" in request.headers:
+        response = Response(status_code=204, headers={"HX-Redirect": address})
+    elif request.method in _SAFE_METHODS:
         response = RedirectResponse(address, status_code=303)
     else:
         # A redirect would lose what was typed.
@@ -230,10 +306,11 @@ async def _to_sign_in(request: Request, reason: SignedOut) -> Response:
             kept = _typed(await read_form(request))
         except PageRefused:
             kept = None
-        detail = "Nothing was changed. Please sign in and do it again."
-        back = (address, "Sign in")
-        response = _refusal(request, PageRefused(401, "You are signed out", detail, back, kept))
-    response.delete_cookie(COOKIE, path=HOME)
+        REFUSED.labels("401").inc()
+        response = render(
+            request, "signed_out.html", status_code=401, kept=kept, next_page=place(request.url.path), email=""
+        )
+    delete_cookies(response)
     return response
 
 

@@ -4,6 +4,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from frontdesk.audit.log import Action, record
 from frontdesk.console.guard import ConsoleDep, ConsoleRoute, SignedInDep, not_found, row_id
 from frontdesk.console.rendering import render
 from frontdesk.db import utc_now
@@ -40,6 +41,7 @@ def retry_all(console: ConsoleDep, staff: SignedInDep) -> Response:
     """Try everything that was given up again."""
     with console.database.session() as session:
         count = store.retry_all(session, utc_now())
+        record(session, utc_now(), staff.email, Action.DELIVERIES_RETRIED, count=count)
     log.info("notifications_retried", count=count, staff_id=staff.staff_id)
     return RedirectResponse(PAGE, status_code=303)
 
@@ -50,6 +52,7 @@ def retry_one(console: ConsoleDep, staff: SignedInDep, delivery_id: str) -> Resp
     try:
         with console.database.session() as session:
             store.retry(session, row_id(delivery_id), utc_now())
+            record(session, utc_now(), staff.email, Action.DELIVERIES_RETRIED, delivery_id)
     except store.DeliveryNotFound as error:
         raise not_found() from error
     log.info("notifications_retried", count=1, staff_id=staff.staff_id)

@@ -13,6 +13,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from frontdesk.console import sessions
+from frontdesk.console.models import Role
+from frontdesk.console.navigation import places
 from frontdesk.console.state import Console
 from frontdesk.leads.models import LeadStatus
 from frontdesk.outbox.words import destination_name, error_words
@@ -45,6 +47,8 @@ _STEPS_BACK = {
     (LeadStatus.CLOSED, LeadStatus.CONTACTED): "Reopen as contacted",
     (LeadStatus.SPAM, LeadStatus.NEW): "Not spam: back to new",
 }
+ROLES = {Role.STAFF: "Staff", Role.MANAGER: "Manager", Role.ADMIN: "Admin"}
+_REASONS = {"new": "New", "call back": "Call back now", "undeliverable": "Notification failed"}
 _DIALABLE = re.compile(r"\+[0-9]{5,15}")
 
 _templates = Environment(
@@ -60,12 +64,16 @@ def render(request: Request, template: str, status_code: int = 200, **context: A
     """Return a page. Whoever is signed in, the clinic and its clock are there without being named."""
     console: Console = request.app.state.console
     now = console.now()
+    signed_in = getattr(request.state, "signed_in", None)
     html = _templates.get_template(template).render(
         clinic=console.clinic,
-        signed_in=getattr(request.state, "signed_in", None),
+        signed_in=signed_in,
+        here=request.url.path,
+        places=places(signed_in.role) if signed_in else [],
         idle_minutes=sessions.IDLE // timedelta(minutes=1),
         zone=now.astimezone(console.zone).tzname(),
         local=lambda at: local_time(at, console.zone, now),
+        in_field=lambda at: f"{at.astimezone(console.zone):%Y-%m-%dT%H:%M}",
         **context,
     )
     return HTMLResponse(html, status_code=status_code)
@@ -128,8 +136,10 @@ _templates.filters.update(
     patient_type=lambda name: PATIENT_TYPES.get(name, name),
     safety_level=lambda name: SAFETY_LEVELS.get(name, name),
     status=lambda status: STATUSES[LeadStatus(status)],
+    role=lambda role: ROLES[Role(role)],
+    why=lambda reason: _REASONS[reason],
     destination=destination_name,
     delivery_error=error_words,
     text_status=lambda text: text_words(text.status, text.error_code),
 )
-_templates.globals.update(step_label=step_label)
+_templates.globals.update(step_label=step_label, roles=list(Role))

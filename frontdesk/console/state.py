@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from anyio import CapacityLimiter
 
 from frontdesk.clinic import Clinic
+from frontdesk.console.devices import Devices
 from frontdesk.db import Database, utc_now
 from frontdesk.limits import MessageLimit
 from frontdesk.settings import Settings, SettingsError
@@ -16,9 +17,12 @@ from frontdesk.sms.sending import TwilioAccount
 from frontdesk.sms.staff import StaffTexts
 from frontdesk.sms.texts import load_texts
 
-# An account's limit is a multiple of an address's: one address alone cannot lock somebody out.
+# An account's limit is that of strangers together: browsers its owner has used have one of their own, so that nobody
+# can lock them out.
 SIGN_INS_PER_ADDRESS = 10
 SIGN_INS_PER_ACCOUNT = 30
+SIGN_INS_PER_DEVICE = 10
+CODES_PER_ACCOUNT = 15
 # One password takes 64 MiB and a core while it is checked; more wait, and the chat does not.
 PASSWORDS_AT_ONCE = 2
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -35,6 +39,12 @@ class Console:
     address_limit: MessageLimit
     account_limit: MessageLimit
     texts: StaffTexts
+    device_limit: MessageLimit
+    code_limit: MessageLimit
+    devices: Devices
+    needs_second_factor: bool = False
+    # Nobody but this machine reaches it: `make run` may print a link that signs in.
+    is_local: bool = False
     now: Callable[[], datetime] = utc_now
     passwords: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PASSWORDS_AT_ONCE))
 
@@ -55,6 +65,11 @@ def create_console(settings: Settings, database: Database, clinic: Clinic) -> Co
         public_origin=_origin(settings.public_url) if settings.public_url else None,
         address_limit=MessageLimit(SIGN_INS_PER_ADDRESS, "sign-in address"),
         account_limit=MessageLimit(SIGN_INS_PER_ACCOUNT, "sign-in account"),
+        device_limit=MessageLimit(SIGN_INS_PER_DEVICE, "sign-in device"),
+        code_limit=MessageLimit(CODES_PER_ACCOUNT, "sign-in code"),
+        devices=Devices(settings.secret("session")),
+        needs_second_factor=settings.needs_second_factor,
+        is_local=settings.is_local,
         texts=StaffTexts(load_texts(clinic)[0], settings.secret("lookup"), TwilioAccount.of(settings) is not None),
     )
 

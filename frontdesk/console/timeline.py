@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from frontdesk.console.rendering import STATUSES
-from frontdesk.leads.models import Lead, LeadStatus
+from frontdesk.leads.models import Lead, LeadAssignment, LeadStatus
 from frontdesk.outbox.models import EventKind, OutboxDelivery, OutboxEvent
 from frontdesk.outbox.words import destination_name, error_words
 
@@ -38,6 +38,14 @@ def _steps(lead: Lead, events: Sequence[OutboxEvent]) -> Iterator[Step]:
     for change in lead.status_changes:
         before, after = (STATUSES[LeadStatus(status)] for status in (change.from_status, change.to_status))
         yield Step(change.changed_at, f"{before} → {after}", by=change.changed_by)
+    for assignment in lead.assignments:
+        yield Step(assignment.changed_at, _assigned(assignment), by=assignment.changed_by)
+
+
+def _assigned(assignment: LeadAssignment) -> str:
+    if assignment.assigned_to is None:
+        return "Put back for anybody"
+    return "Claimed" if assignment.assigned_to == assignment.changed_by else f"Given to {assignment.assigned_to}"
 
 
 def _told(event: OutboxEvent) -> Iterator[Step]:

@@ -29,6 +29,17 @@ class Lead(Base):
     """A request for an appointment that a person confirmed. Never a promised slot."""
 
     __tablename__ = "leads"
+    __table_args__ = (
+        # The queue and its filters, oldest or newest first, however many requests there are.
+        sa.Index("ix_leads_status_created", "status", "created_at"),
+        sa.Index("ix_leads_assigned_created", "assigned_to", "created_at"),
+        sa.Index(
+            "ix_leads_call_back",
+            "call_back_at",
+            sqlite_where=sa.text("call_back_at IS NOT NULL"),
+            postgresql_where=sa.text("call_back_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
     reference: Mapped[str] = mapped_column(sa.String(16), unique=True)
@@ -58,7 +69,10 @@ class Lead(Base):
     consent_given: Mapped[bool]
     consent_at: Mapped[datetime]
     consent_text: Mapped[str] = mapped_column(sa.Text)
-    assigned_to: Mapped[str | None] = mapped_column(sa.String(320))
+    assigned_to: Mapped[str | None] = mapped_column(sa.String(320))  # staff, by e-mail address
+    assigned_at: Mapped[datetime | None]
+    # When somebody is to call this person back.
+    call_back_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
     # The first member of staff who opened it.
@@ -72,6 +86,9 @@ class Lead(Base):
     )
     status_changes: Mapped[list["LeadStatusChange"]] = relationship(
         order_by="LeadStatusChange.changed_at", cascade="all, delete-orphan"
+    )
+    assignments: Mapped[list["LeadAssignment"]] = relationship(
+        order_by="LeadAssignment.changed_at", cascade="all, delete-orphan"
     )
     runs: Mapped[list["LeadRun"]] = relationship(order_by="LeadRun.saved_at", cascade="all, delete-orphan")
     keys: Mapped[list["LeadKey"]] = relationship(cascade="all, delete-orphan")
@@ -100,6 +117,18 @@ class LeadStatusChange(Base):
     lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True)
     from_status: Mapped[str] = mapped_column(sa.String(16))
     to_status: Mapped[str] = mapped_column(sa.String(16))
+    changed_by: Mapped[str] = mapped_column(sa.String(320))
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LeadAssignment(Base):
+    """Who was given a request, or put it back, and by whom."""
+
+    __tablename__ = "lead_assignments"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, default=new_id)
+    lead_id: Mapped[str] = mapped_column(sa.ForeignKey("leads.id", ondelete="CASCADE"), index=True)
+    assigned_to: Mapped[str | None] = mapped_column(sa.String(320))
     changed_by: Mapped[str] = mapped_column(sa.String(320))
     changed_at: Mapped[datetime] = mapped_column(default=utc_now)
 

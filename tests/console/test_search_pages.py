@@ -66,4 +66,6 @@ def test_a_request_shows_who_may_be_the_same_person_and_what_was_typed(staff: Te
     page = staff.get(f"/staff/leads/{lead.id}").text
     assert "Perhaps the same person" in page
     assert f'<a href="/staff/leads/{double.id}"><bdi>J. Núñez</bdi>' in page
+    same = re.findall(r'<th scope="row">(\w[\w-]*)</th>\s*<td>.*?</td>\s*<td class="same">', page)
+    assert same == ["Phone", "Reason"]
     assert "Typed as <bdi>516 555 0142 &lt;cell&gt;</bdi>" in page
