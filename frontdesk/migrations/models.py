@@ -3,8 +3,10 @@
 from frontdesk import key_check
 from frontdesk.chat import models as chat
 from frontdesk.console import models as console
+from frontdesk.content import models as content
 from frontdesk.leads import models as leads
 from frontdesk.outbox import models as outbox
+from frontdesk.review import models as review
 from frontdesk.sms import models as sms
 
-__all__ = ["chat", "console", "key_check", "leads", "outbox", "sms"]
+__all__ = ["chat", "console", "content", "key_check", "leads", "outbox", "review", "sms"]
