@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from frontdesk.chat import store
-from frontdesk.console import accounts, notifications, sessions
+from frontdesk.console import accounts, content, conversations, insight, notifications, review, sessions
+from frontdesk.console.conversations import ConversationIdDep
 from frontdesk.console.guard import (
     COOKIE,
     HOME,
@@ -85,14 +86,6 @@ def lead_id_of(lead_id: str) -> str:
 
 
 LeadIdDep = Annotated[str, Depends(lead_id_of)]
-
-
-def conversation_id_of(conversation_id: str) -> str:
-    """Return the id in an address; raise PageRefused 404 for what cannot be one."""
-    return row_id(conversation_id)
-
-
-ConversationIdDep = Annotated[str, Depends(conversation_id_of)]
 
 
 @open_pages.get("/staff/static/{name}")
@@ -259,24 +252,6 @@ def send_text(request: Request, console: ConsoleDep, lead_id: LeadIdDep, staff: 
     return RedirectResponse(f"/staff/leads/{lead_id}#conversation", status_code=303)
 
 
-@staff_pages.get("/staff/conversations/{conversation_id}")
-def show_conversation(request: Request, console: ConsoleDep, conversation_id: ConversationIdDep) -> Response:
-    """Show what was said in a conversation with danger, or with a reply that did not arrive. Errors: 404."""
-    with console.database.session() as session:
-        is_lost = any(text.conversation_id == conversation_id for text in not_delivered(session, recent(console.now())))
-        if not is_lost and not store.has_alarm(session, conversation_id):
-            raise not_found()
-        parts = console.texts.parts_of_conversation(session, conversation_id)
-    messages = [message for part in parts if part.conversation.id == conversation_id for message in part.messages]
-    return render(
-        request,
-        "conversation.html",
-        conversation_id=conversation_id,
-        parts_of_person=parts,
-        is_open=any(message.is_alarm and message.alarm_seen_by is None for message in messages),
-    )
-
-
 @staff_pages.post("/staff/conversations/{conversation_id}/seen")
 def alarm_seen(console: ConsoleDep, conversation_id: ConversationIdDep, staff: SignedInDep) -> Response:
     """Note who has seen the alarms of a conversation. Errors: 404."""
@@ -288,7 +263,8 @@ def alarm_seen(console: ConsoleDep, conversation_id: ConversationIdDep, staff: S
     return RedirectResponse(HOME, status_code=303)
 
 
-staff_pages.include_router(notifications.router)
+for subject in (notifications, conversations, review, content, insight):
+    staff_pages.include_router(subject.router)
 
 
 @staff_pages.api_route("/staff/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

@@ -62,6 +62,7 @@ def render(request: Request, template: str, status_code: int = 200, **context: A
     now = console.now()
     html = _templates.get_template(template).render(
         clinic=console.clinic,
+        request_path=request.url.path,
         signed_in=getattr(request.state, "signed_in", None),
         idle_minutes=sessions.IDLE // timedelta(minutes=1),
         zone=now.astimezone(console.zone).tzname(),
@@ -80,6 +81,11 @@ def local_time(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     else:
         day = f"{here:%b} {here.day}" + (f", {here.year}" if here.year != today.year else "")
     return f"{day}, {here.hour % 12 or 12}:{here:%M} {'AM' if here.hour < 12 else 'PM'}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as people read it: `87 %`; a dash when there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"
 
 
 def exact_time(at: datetime) -> str:
@@ -119,6 +125,7 @@ def step_label(current: LeadStatus, wanted: LeadStatus) -> str:
 
 _templates.filters.update(
     exact_time=exact_time,
+    percent=percent,
     iso_time=lambda at: at.astimezone(UTC).isoformat(),
     long_date=long_date,
     readable_phone=readable_phone,

@@ -40,7 +40,7 @@ class Turn(Base):
     conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime] = mapped_column(index=True)
     outcome: Mapped[str] = mapped_column(sa.String(16))
-    confidence: Mapped[float | None]
+    confidence: Mapped[float | None]  # of what the model made of words; a button, and what rules answer, has none
     level_key: Mapped[str | None] = mapped_column(sa.String(lookup.LENGTH))
 
 

@@ -62,7 +62,9 @@ def note(session: Session, message: Message, replies: Sequence[Mapping[str, Any]
     # Of what is noticed by its answer ("that is for the care team") only the answer knows the level.
     levels = [(understood.get("safety") or {}).get("level"), *(reply.get("level") for reply in replies)]
     level = next(filter(None, levels), None)
-    confidence = understood.get("confidence")
+    # A button is certain: there is nothing to learn from it.
+    is_button = "payload" in (message.content or {})
+    confidence = None if is_button else understood.get("confidence")
     session.add(
         Turn(
             message_id=message.id,
