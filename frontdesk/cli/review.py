@@ -40,19 +40,20 @@ def export(
         change = Change(PROJECT)
         try:
             counts = _fill(change, session, utc_now())
+            changed = change.changed()
             if patch is None:
                 change.write()
-            elif change.changed():
+            elif changed:
                 patch.write_text(change.patch(), encoding="utf-8")
         except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
             raise CommandFailed(f"Nothing was exported: {error}") from error
     for reason in change.left_out:
         out.print(Text(f"Left out: {reason}."))
-    if not change.changed():
+    if not changed:
         out.print("There is nothing new to export.")
         return
     out.print(f"{counts[0]} examples, {counts[1]} conversation tests and {counts[2]} wordings.")
-    for path in change.changed():
+    for path in changed:
         out.print(f"  {path.as_posix()}", style="dim")
     if patch is not None:
         out.print(Text(f"Written as a patch: git apply {patch}"))
