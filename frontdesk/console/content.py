@@ -85,17 +85,16 @@ def propose(request: Request, console: ConsoleDep, staff: EditorDep, form: FormD
         raise not_found()
     text = " ".join(form.get("text", "").split())[:LONGEST_WORDING]
     with console.database.session() as session:
-        linted = lint(wording, text, _said(_profile(request).facts(session, console.now())))
-        if form.get("check") or linted.problems:
-            status = 422 if linted.problems and not form.get("check") else 200
-            if status == 422:
-                REFUSED.labels("422").inc()
-            return _answer_page(request, console, topic, can_edit=True, status=status, tried=(channel, text, linted))
-        session.execute(
-            sa.delete(Proposal).where(
-                Proposal.topic == topic, Proposal.channel == channel, Proposal.exported_at.is_(None)
-            )
-        )
+        facts = _said(_profile(request).facts(session, console.now()))
+    linted = lint(wording, text, facts)
+    if form.get("check"):
+        return _answer_page(request, console, topic, can_edit=True, tried=(channel, text, linted))
+    if linted.problems:
+        REFUSED.labels("422").inc()
+        return _answer_page(request, console, topic, can_edit=True, status=422, tried=(channel, text, linted))
+    same = (Proposal.topic == topic, Proposal.channel == channel, Proposal.exported_at.is_(None))
+    with console.database.session() as session:
+        session.execute(sa.delete(Proposal).where(*same))
         session.add(Proposal(topic=topic, channel=channel, text=text, replaces=wording.text, proposed_by=staff.email))
     log.info("wording_proposed", topic=topic, channel=channel, staff_id=staff.staff_id)
     return RedirectResponse(f"{PAGE}/answers/{topic}#{channel}", status_code=303)
