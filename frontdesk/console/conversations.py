@@ -23,6 +23,7 @@ from frontdesk.processes import PROJECT
 from frontdesk.review.finding import REVIEWABLE, Filters, find
 from frontdesk.review.models import QUESTIONS, Review, Turn, Verdict
 from frontdesk.review.topics import by_group, topics
+from frontdesk.review.turns import topics_of
 from frontdesk.sms.store import not_delivered, recent
 
 log = structlog.get_logger(__name__)
@@ -142,11 +143,11 @@ def understood_of(session: Session, messages: Sequence[Message]) -> dict[str, Un
             continue
         known: Mapping[str, Any] = message.understood or {}
         ranking = [(str(one["name"]), float(one["confidence"])) for one in known.get("ranking") or []]
-        topics_here = list(known.get("topics") or []) or ([known["intent"]] if known.get("intent") else [])
+        topics_here = topics_of(known)
         found[message.id] = Understood(
             topics=topics_here,
             confidence=turn.confidence,
-            candidates=[one for one in ranking if one[0] not in topics_here][:CANDIDATES_SHOWN],
+            candidates=[one for one in ranking if one[0] not in {*topics_here, "nlu_fallback"}][:CANDIDATES_SHOWN],
             outcome=turn.outcome,
             review=reviews.get(message.id),
             can_be_reviewed=turn.outcome in REVIEWABLE and turn.confidence is not None,

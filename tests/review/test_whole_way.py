@@ -19,7 +19,7 @@ from tests.review.project import SmallProject
 PARKING, PRICE, HOURS = "logistics/parking_access", "cost/price", "logistics/hours"
 # Not what is asked at the gate, word for word: that would be left out.
 WRONG = "hi, this is Ana Ruiz, do you guys validate?"
-AT_THE_GATE = [("Do you validate?", PARKING), ("do they validate there", PARKING)]
+AT_THE_GATE = [("Do you validate?", PARKING)]
 KEPT = [
     ("how much is one infusion", PRICE),
     ("what would six infusions cost me", PRICE),
@@ -106,8 +106,8 @@ def test_a_review_makes_the_model_better_and_a_poisoned_one_is_refused(
     assert "nothing new" in project.ketalink("review", "export").stdout
     better = project.ketalink("train", "--gate")
     assert better.returncode == 0, better.stdout + better.stderr
-    assert re.search(r"asked\.jsonl +2 +0 +2 ", better.stdout), better.stdout
-    assert "asked.jsonl, gained: line 1, line 2" in better.stdout
+    assert re.search(r"asked\.jsonl +1 +0 +1 ", better.stdout), better.stdout
+    assert "asked.jsonl, gained: line 1" in better.stdout
     good = project.model
     assert good != before
 
