@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -22,9 +23,10 @@ from frontdesk.chat.rasa import RasaClient
 from frontdesk.chat.service import ChatService
 from frontdesk.chat.tokens import SessionTokens
 from frontdesk.chat.welcome import load_welcome
-from frontdesk.clinic import load_clinic
+from frontdesk.clinic import Clinic, load_clinic
 from frontdesk.console.pages import router as console_router
 from frontdesk.console.state import create_console
+from frontdesk.content.profile import Profile, ProfileKeeper
 from frontdesk.db import Database, DatabaseUnavailable, open_database
 from frontdesk.health import ActionServerProbe
 from frontdesk.limits import MessageLimit
@@ -42,6 +44,7 @@ from frontdesk.settings import Settings
 from frontdesk.sms.api import make_sms
 from frontdesk.sms.api import router as sms_router
 from frontdesk.sms.sending import SmsDestination, TwilioAccount
+from frontdesk.sms.texts import load_texts as load_sms_texts
 from frontdesk.trackers import open_trackers
 from frontdesk.widget.pages import router as widget_router
 
@@ -58,8 +61,9 @@ API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the application. The database has to be migrated; Rasa may come later."""
-    clinic = load_clinic(settings.clinic_profile)
     database = open_database(settings)
+    profile = Profile(settings, database)
+    clinic = load_clinic(settings.clinic_profile)
     rasa = RasaClient(settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds)
     # By text an answer may follow later: it is waited for, because asking twice is hearing twice.
     patient_rasa = RasaClient(
@@ -75,12 +79,15 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        keeper = ProfileKeeper(profile, database)
+        keeper.start()
         outbox.start()
         if nightly is not None:
             nightly.start()
         app.state.sms.debts.start()
         yield
         app.state.sms.debts.stop()
+        await keeper.stop()
         if nightly is not None:
             nightly.stop()
         await run_in_threadpool(outbox.stop)
@@ -109,6 +116,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.sms = make_sms(settings, clinic, database, by_text)
     app.state.console = create_console(settings, database, clinic)
     app.state.probes = {"rasa": rasa.is_ready, "actions": actions.is_ready}
+    app.state.profile = profile
+    profile.on_change(lambda clinic: _say(app, clinic))
     app.include_router(chat_router)
     app.include_router(sms_router)
     app.include_router(widget_router)
@@ -155,6 +164,23 @@ def create_app(settings: Settings) -> FastAPI:
         )
     _translate_errors(app)
     return app
+
+
+def _say(app: FastAPI, clinic: Clinic) -> None:
+    """Say from now on what has changed about the clinic: in the chat, by text, on the page and in the console."""
+    settings, database, chat = app.state.settings, app.state.database, app.state.chat
+    replies = load_replies(clinic)
+    call_backs = CallBacks(database, ZoneInfo(settings.clinic_timezone), load_texts(clinic))
+    desk = app.state.sms.desk
+    desk.reword(load_sms_texts(clinic)[0])
+    for service in (chat.service, desk.chat):
+        service.reword(replies, call_backs)
+    app.state.clinic = clinic
+    app.state.chat = replace(
+        chat, clinic=clinic, welcome=load_welcome(clinic), call_back_offer=call_backs.texts["offer"]
+    )
+    texts = create_console(settings, database, clinic).texts
+    app.state.console = replace(app.state.console, clinic=clinic, texts=texts)
 
 
 def _texts(settings: Settings, database: Database) -> list[SmsDestination]:

@@ -31,6 +31,7 @@ INPUTS = (
 _INPUT_SUFFIXES = frozenset({".yml", ".yaml", ".json", ".py", ".txt"})
 
 CURRENT_FILE = "current.json"
+REFUSED_FILE = "refused.json"
 KEPT_MODELS = 2
 _NAME_PREFIX = "ketalink-"
 _UNFINISHED_PREFIX = ".training-"
@@ -125,6 +126,18 @@ class ModelFolder:
         os.replace(fresh, self.path / CURRENT_FILE)
         self._forget_old()
         return model
+
+    def note_refused(self, inputs: str) -> None:
+        """Note that a model trained from these inputs is worse: `serve` does not train it again by itself."""
+        (self.path / REFUSED_FILE).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
+
+    def is_refused(self, inputs: str) -> bool:
+        """Tell whether a model of these inputs was refused last."""
+        try:
+            known = json.loads((self.path / REFUSED_FILE).read_text(encoding="utf-8"))
+            return bool(known["inputs"] == inputs)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _forget_old(self) -> None:
         # The names sort by age. Models of other names are somebody's own.

@@ -79,6 +79,7 @@ def _rasa() -> tuple[list[str], dict[str, str]]:
         sys.exit("There is no trained model. Run ./ketalink train.")
     environment = rasa_environment(settings) | {
         "RASA_SECRET": settings.secret("rasa"),
+        "CLINIC_PROFILE": str(settings.profile_in_use),
         "TRACKER_DATABASE_URL": settings.tracker_database,
         "ENCRYPTION_KEYS_FILE": str(settings.encryption_keys_file),
     }

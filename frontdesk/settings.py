@@ -250,6 +250,11 @@ class Settings(BaseSettings):
         return self.data_dir / "encryption.keys"
 
     @property
+    def profile_in_use(self) -> Path:
+        """Return where the clinic's facts are as they hold now: the profile with what staff changed in the console."""
+        return self.data_dir / "clinic-now.yml"
+
+    @property
     def secrets_file(self) -> Path:
         """Return where the secrets are that nobody set."""
         return self.data_dir / "secrets.json"

@@ -22,6 +22,7 @@ from frontdesk.encryption import Key, KeyFile, Keyring, KeysUnusable, Ring, Unde
 from frontdesk.leads import repository
 from frontdesk.leads.models import Draft, Lead
 from frontdesk.leads.repository import PreferredTime
+from frontdesk.review.models import Review, SavedTest
 from frontdesk.rotation import encrypted_tables
 from frontdesk.settings import Settings
 from frontdesk.sms.models import TextKind
@@ -273,6 +274,10 @@ def write_everywhere(database: Database, canary: str) -> None:
         keep_reply(session, "SM1", f"{canary} sms", conversation.id, rest=f"{canary} rest", owed=f"{canary} words")
         note_number(session, conversation.id, f"+1{canary}", "+15165550100")
         add_text(session, conversation.id, TextKind.REPLY, f"{canary} sent")
+        review = Review(message_id=inbound.id, verdict="example", topic=f"{canary} topic", text=f"{canary} example")
+        review.reviewed_by = "ana@clinic.example"
+        story = SavedTest(conversation_id=conversation.id, story=f"{canary} story", saved_by="ana@clinic.example")
+        session.add_all([review, story])
         repository.keep_draft(session, "run-2", conversation.id, {"reason": f"{canary} draft"}, "+15165550143")
         lead = new_lead(
             full_name=f"{canary} name",
@@ -299,6 +304,8 @@ def read_back(database: Database) -> Iterator[Any]:
         assert repository.open_draft(session, draft.conversation_id, utc_now()) is draft
         for message in store.transcript(session, draft.conversation_id):
             yield from (message.text, message.content, message.understood)
+        review = session.scalars(sa.select(Review)).one()
+        yield from (review.topic, review.text, session.scalars(sa.select(SavedTest.story)).one())
         yield kept_reply(session, "SM1")
 
 
@@ -325,7 +332,7 @@ def hits(database: Database, words: str) -> list[str]:
 def test_nothing_encrypted_is_readable_in_any_file(database: Database, canary: str) -> None:
     write_everywhere(database, canary)
     read = list(read_back(database))
-    assert len([value for value in read if canary in str(value)]) == 7 + 1 + 4 + 1
+    assert len([value for value in read if canary in str(value)]) == 7 + 1 + 4 + 3 + 1
     with database.engine.connect() as connection:
         for table in encrypted_tables():
             for column in table.columns:
@@ -348,7 +355,10 @@ def test_every_text_column_of_a_patient_is_encrypted_or_known_to_be_harmless() -
         for column in table.columns
         if isinstance(column.type, sa.Text | sa.JSON) and (table.name, column.name) not in encrypted
     }
-    assert free == {("leads", "consent_text"), ("consents", "words"), ("key_check", "token")}
+    assert free == {
+        *(("leads", "consent_text"), ("consents", "words"), ("key_check", "token")),
+        *(("fact_changes", "value"), ("proposals", "text"), ("proposals", "replaces")),  # the clinic's own words
+    }
 
 
 def test_what_is_deleted_leaves_nothing_behind_in_sqlite(tmp_path: Path) -> None:

@@ -101,6 +101,10 @@ class ChatService:
         self._replies = replies
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
+    def reword(self, replies: SafetyReplies, call_backs: CallBacks) -> None:
+        """Say from now on what has changed about the clinic."""
+        self._replies, self._call_backs = replies, call_backs
+
     async def start(self, channel: Channel) -> str:
         """Begin a conversation and return its id."""
         return await run_in_threadpool(self._start, channel)

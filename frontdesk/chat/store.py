@@ -13,6 +13,7 @@ from frontdesk.db import new_id, utc_now
 from frontdesk.leads.models import Draft
 from frontdesk.outbox.models import EventKind
 from frontdesk.outbox.store import add_event
+from frontdesk.review import turns
 
 # "i want to" and, right after it, "die" are one sentence.
 SAME_BREATH = timedelta(minutes=5)
@@ -115,6 +116,7 @@ def add_replies(
     if is_alarm and not _is_told_of(session, message):
         add_event(session, EventKind.ALARM_RAISED, inbound.conversation_id)
     message.is_alarm = is_alarm
+    turns.note(session, message, replies)
     return [
         _append(
             session,

@@ -15,6 +15,7 @@ from frontdesk.cli.leads import leads
 from frontdesk.cli.notifications import notifications
 from frontdesk.cli.privacy import privacy
 from frontdesk.cli.purge import purge
+from frontdesk.cli.review import review
 from frontdesk.cli.serve import serve
 from frontdesk.cli.sms import sms
 from frontdesk.cli.sms_simulator import sms_simulator
@@ -40,6 +41,7 @@ app.add_typer(leads)
 app.add_typer(keys)
 app.add_typer(notifications)
 app.add_typer(privacy)
+app.add_typer(review)
 app.add_typer(sms)
 app.add_typer(staff)
 

@@ -25,6 +25,7 @@ from frontdesk.cli.train import check_content, require_rasa, shown, train_model,
 from frontdesk.clinic import load_clinic
 from frontdesk.console import links
 from frontdesk.console.accounts import first_sign_in_hint
+from frontdesk.content.profile import Profile
 from frontdesk.db import DatabaseUnavailable, open_database, utc_now
 from frontdesk.loopback import NO_TLS
 from frontdesk.model_folder import ModelFolder, inputs_digest
@@ -80,6 +81,7 @@ def serve(
         configured(settings)
         require_rasa()
         with opened_database(settings) as database:
+            Profile(settings, database).write(utc_now())
             hint = first_sign_in_hint(database)
         _ensure_model(settings, no_train)
         _write_endpoints(settings)
@@ -170,8 +172,13 @@ def _free_port(taken: set[int]) -> int:
 
 
 def _ensure_model(settings: Settings, no_train: bool) -> None:
-    model = usable_model(ModelFolder(settings.model_dir))
-    changed = model is None or model.inputs != inputs_digest(PROJECT)
+    folder = ModelFolder(settings.model_dir)
+    model = usable_model(folder)
+    inputs = inputs_digest(PROJECT)
+    changed = model is None or model.inputs != inputs
+    if changed and model is not None and folder.is_refused(inputs):
+        out.print("What the model would learn from now was refused by ./ketalink train --gate; the old model is used.")
+        no_train = True
     if changed and not no_train:
         train_model(settings)
         return

@@ -3,17 +3,19 @@
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from frontdesk.cli.console import CommandFailed, out
+from frontdesk.cli.console import CommandFailed, err, out
 from frontdesk.model_folder import ModelDamaged, ModelFolder, TrainedModel, check_archive, inputs_digest
 from frontdesk.processes import PROJECT, RASA_PYTHON, rasa_environment, tied
 from frontdesk.settings import Settings, load_settings
 
 MODEL_NAME = "model"
+EXIT_REFUSED = 2
 SHOWN_FIRST, SHOWN_LAST = 15, 10
 # Rasa writes "Starting to train component 'RulePolicy'." and progress bars that redraw themselves.
 _STEP = re.compile(r"Starting to train component '(?:.*\.)?(\w+)")
@@ -30,15 +32,36 @@ _FAILURE = re.compile(r" (ERROR|CRITICAL) |^Traceback |^\w*(Exception|Error|Inva
 
 def train(
     force: Annotated[bool, typer.Option("--force", help="Train even if nothing has changed.")] = False,
+    gate: Annotated[
+        bool,
+        typer.Option("--gate", help="Refuse a model that is worse than the current one, with exit code 2."),
+    ] = False,
+    gate_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yml", help="Its sets of questions; absent: tests/understanding/gate.yml."),
+    ] = None,
+    by_chance: Annotated[
+        bool, typer.Option("--by-chance", help="With --gate: refuse only what is worse by more than chance.")
+    ] = False,
 ) -> None:
     """Train the model if its inputs changed: examples, rules, answers, the domain or the code in bot/."""
     settings = load_settings()
+    passes = None
+    if gate:
+        # Nobody else waits for what measures.
+        from frontdesk.cli.evaluation.gated import GATE, Gate
+
+        passes = Gate(settings, gate_file or GATE, by_chance=by_chance).passes
     folder = ModelFolder(settings.model_dir)
     current = usable_model(folder)
     if not force and current is not None and current.inputs == inputs_digest(PROJECT):
         out.print(f"The model is up to date: {shown(current.path)}. Nothing to train.")
         return
-    train_model(settings, force=force)
+    try:
+        train_model(settings, force=force, passes=passes)
+    except ModelRefused as refused:
+        err.print(str(refused))
+        raise typer.Exit(EXIT_REFUSED) from None
     out.print("A running assistant takes the new model when it is started again.")
 
 
@@ -55,8 +78,27 @@ def usable_model(folder: ModelFolder) -> TrainedModel | None:
     return current
 
 
-def train_model(settings: Settings, force: bool = False) -> TrainedModel:
-    """Train a model and make it the current one; raise CommandFailed, which leaves the old one in place."""
+class ModelRefused(CommandFailed):
+    """A new model is worse than the current one, which stays."""
+
+
+def usable_path(model: TrainedModel | None) -> Path | None:
+    """Return where a model is, if it is whole."""
+    try:
+        if model is not None:
+            check_archive(model.path)
+    except ModelDamaged:
+        return None
+    return model.path if model is not None else None
+
+
+def train_model(
+    settings: Settings, force: bool = False, passes: Callable[[Path, Path | None], bool] | None = None
+) -> TrainedModel:
+    """Train a model and make it the current one; raise CommandFailed, which leaves the old one in place.
+
+    `passes` is told the new model's file and the current one's; when it says no, ModelRefused is raised.
+    """
     check_content(settings)
     began = time.monotonic()
     folder = ModelFolder(settings.model_dir)
@@ -70,7 +112,15 @@ def train_model(settings: Settings, force: bool = False) -> TrainedModel:
                 return current
             out.print("Training the model: two to three minutes.")
             _run_rasa(settings, workplace, began)
-            model = folder.install(workplace / f"{MODEL_NAME}.tar.gz", inputs)
+            trained = workplace / f"{MODEL_NAME}.tar.gz"
+            check_archive(trained)
+            if passes is not None and not passes(trained, usable_path(current)):
+                folder.note_refused(inputs)
+                raise ModelRefused(
+                    "The new model is not used; the old one stays. Look at what was added last (git diff data/), take "
+                    "back what is wrong, and train again."
+                )
+            model = folder.install(trained, inputs)
     except ModelDamaged as error:
         raise CommandFailed(f"Training left no usable model. {error} The old model, if any, stays.") from error
     except OSError as error:

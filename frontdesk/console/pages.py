@@ -13,19 +13,23 @@ from starlette.staticfiles import StaticFiles
 
 from frontdesk.audit.log import Action, record
 from frontdesk.chat import store
-from frontdesk.chat.models import Conversation
 from frontdesk.console import (
     account,
     accounts,
     audit_pages,
+    content,
+    conversations,
     drafts,
+    insight,
     lead_work,
     notifications,
     people,
     queue_pages,
+    review,
     sign_in,
     system,
 )
+from frontdesk.console.conversations import ConversationIdDep
 from frontdesk.console.guard import (
     HOME,
     ConsoleDep,
@@ -89,14 +93,6 @@ def lead_id_of(lead_id: str) -> str:
 
 
 LeadIdDep = Annotated[str, Depends(lead_id_of)]
-
-
-def conversation_id_of(conversation_id: str) -> str:
-    """Return the id in an address; raise PageRefused 404 for what cannot be one."""
-    return row_id(conversation_id)
-
-
-ConversationIdDep = Annotated[str, Depends(conversation_id_of)]
 
 
 @open_pages.get("/staff/static/{name}")
@@ -193,26 +189,6 @@ def send_text(request: Request, console: ConsoleDep, lead_id: LeadIdDep, staff: 
     return RedirectResponse(f"/staff/leads/{lead_id}#conversation", status_code=303)
 
 
-@staff_pages.get("/staff/conversations/{conversation_id}")
-def show_conversation(
-    request: Request, console: ConsoleDep, conversation_id: ConversationIdDep, staff: SignedInDep
-) -> Response:
-    """Show what was said in a conversation. Errors: 404."""
-    with console.database.session() as session:
-        if session.get(Conversation, conversation_id) is None:
-            raise not_found()
-        parts = console.texts.parts_of_conversation(session, conversation_id)
-        record(session, console.now(), staff.email, Action.CONVERSATION_VIEWED, conversation_id)
-    messages = [message for part in parts if part.conversation.id == conversation_id for message in part.messages]
-    return render(
-        request,
-        "conversation.html",
-        conversation_id=conversation_id,
-        parts_of_person=parts,
-        is_open=any(message.is_alarm and message.alarm_seen_by is None for message in messages),
-    )
-
-
 @staff_pages.post("/staff/conversations/{conversation_id}/seen")
 def alarm_seen(console: ConsoleDep, conversation_id: ConversationIdDep, staff: SignedInDep) -> Response:
     """Note who has seen the alarms of a conversation. Errors: 404."""
@@ -225,7 +201,19 @@ def alarm_seen(console: ConsoleDep, conversation_id: ConversationIdDep, staff: S
     return RedirectResponse(HOME, status_code=303)
 
 
-for subject in (queue_pages, lead_work, notifications, account, people, audit_pages, system):
+for subject in (
+    queue_pages,
+    lead_work,
+    notifications,
+    conversations,
+    review,
+    content,
+    insight,
+    account,
+    people,
+    audit_pages,
+    system,
+):
     staff_pages.include_router(subject.router)
 half_way_pages.include_router(account.set_up_pages)
 

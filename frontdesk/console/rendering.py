@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from frontdesk.console import sessions
 from frontdesk.console.models import Role
-from frontdesk.console.navigation import places
+from frontdesk.console.navigation import above, places
 from frontdesk.console.state import Console
 from frontdesk.leads.models import LeadStatus
 from frontdesk.outbox.words import destination_name, error_words
@@ -69,6 +69,7 @@ def render(request: Request, template: str, status_code: int = 200, **context: A
         clinic=console.clinic,
         signed_in=signed_in,
         here=request.url.path,
+        above=above(request.url.path),
         places=places(signed_in.role) if signed_in else [],
         idle_minutes=sessions.IDLE // timedelta(minutes=1),
         zone=now.astimezone(console.zone).tzname(),
@@ -88,6 +89,11 @@ def local_time(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     else:
         day = f"{here:%b} {here.day}" + (f", {here.year}" if here.year != today.year else "")
     return f"{day}, {here.hour % 12 or 12}:{here:%M} {'AM' if here.hour < 12 else 'PM'}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as people read it: `87 %`; a dash when there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"
 
 
 def exact_time(at: datetime) -> str:
@@ -127,6 +133,7 @@ def step_label(current: LeadStatus, wanted: LeadStatus) -> str:
 
 _templates.filters.update(
     exact_time=exact_time,
+    percent=percent,
     iso_time=lambda at: at.astimezone(UTC).isoformat(),
     long_date=long_date,
     readable_phone=readable_phone,

@@ -102,6 +102,15 @@ class SmsDesk:
         self._made_up: set[str] = set()
         self._besides: set[asyncio.Task[str]] = set()
 
+    @property
+    def chat(self) -> ChatService:
+        """What answers the texts."""
+        return self._chat
+
+    def reword(self, texts: SmsTexts) -> None:
+        """Say from now on what has changed about the clinic."""
+        self._texts = texts
+
     async def answer(self, sms: InboundSms) -> str:
         """Return the text of the reply, or SILENCE.
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import textstat
 import yaml
 
+from frontdesk.content.claims import forbidden_claims
+from frontdesk.content.reading import HARDEST_GRADE, reading_grade
 from frontdesk.sms.compose import GSM_7
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,6 @@ CLINIC = "{clinic}"
 # How many words an answer on the page has with the profile as it is, and how many at most when the clinic fills it in.
 WORDS_OF_A_TOPIC, WORDS_OF_BEYOND, MOST_WORDS = (45, 90), (15, 45), 110
 LONGEST_TITLE = 30
-HARDEST_GRADE = 8.0
 FEWEST_EXAMPLES, FEWEST_EXAMPLES_OF_TALK = 25, 15
 
 
@@ -384,52 +384,6 @@ def test_other_replies_by_sms_are_short_and_plain_too() -> None:
     assert [name for name, text in texts if set(text) - GSM_7 or segments(text) > SEGMENTS_OF_OTHERS] == []
 
 
-# The Flesch-Kincaid grade counts syllables and the words of a sentence, so it takes a name for a hard word. Readers
-# know the name of the drug they ask about and of what they live with, and no plainer word can stand for it in the
-# answer. For the count only, each makes way for a plain word that could stand in the same place: a drug's name for a
-# drug, a condition's for a complaint. So what is measured is the sentence around the names. A word that has a plainer
-# one the answer could use ("administer", "discontinue", "approximately") does not belong here.
-STAND_INS = {
-    # drugs and kinds of drugs
-    "ketamine": "drug",
-    "esketamine": "drug",
-    "spravato": "spray",
-    "antidepressant": "pill",
-    "antidepressants": "pills",
-    "benzodiazepines": "pills",
-    "lamotrigine": "pills",
-    "theophylline": "pills",
-    "opioids": "pills",
-    "stimulants": "pills",
-    # conditions
-    "depression": "low mood",
-    "bipolar disorder": "mood swings",
-    "bipolar depression": "mood swings",
-    "anxiety": "worry",
-    "fibromyalgia": "sore joints",
-    "migraine": "headache",
-    "psychosis": "voices",
-    "aneurysm": "bleed",
-    # what cannot be said in another way
-    "infusion": "visit",
-    "infusions": "visits",
-    "anesthesia": "deep sleep",
-    "anesthetic": "sleep drug",
-    "glutamate": "salt",
-    "serotonin": "salt",
-    "receptors": "nerve gates",
-    "neuroplasticity": "brain growth",
-    "dissociation": "floating",
-}
-_NAMES = re.compile(rf"\b(?:{'|'.join(sorted(STAND_INS, key=len, reverse=True))})\b", re.IGNORECASE)
-
-
-def reading_grade(text: str) -> float:
-    """The Flesch-Kincaid grade of a text without its names. textstat ends a sentence at every full stop."""
-    text = re.sub(r"\b\w+\.org\b", "site", text.replace("U.S.", "US"))
-    return float(textstat.flesch_kincaid_grade(_NAMES.sub(lambda name: STAND_INS[name[0].lower()], text)))
-
-
 def test_a_hard_text_is_recognised_and_a_plain_one_is_not() -> None:
     hard = "Administration necessitates continuous physiological monitoring, notwithstanding previous tolerability."
     assert reading_grade(hard) > HARDEST_GRADE
@@ -543,51 +497,6 @@ def test_conversation_tests_use_words_of_their_own() -> None:
 
 
 # --------------------------------------------------------------------------- claims nobody may make
-
-NEGATION = r"(?:not|no|never|cannot|\w+n['’]t)"
-# Each is a claim and what, in the same sentence, turns it into its opposite.
-CLAIMS = (
-    (r"\bcur(?:e|es|ed|ing)\b", rf"\b{NEGATION}\b[^,;]{{0,20}}\bcur"),
-    (r"\bguarante", rf"\b{NEGATION}\b[^,;]{{0,30}}\bguarante"),
-    (r"\b(?:not|non|never|\w+n['’]t)[\s-](?:\w+\s)?(?:addictive|habit[\s-]forming)", None),
-    (r"\b(?:100\s?%|100 percent|completely|totally|perfectly|entirely) safe", rf"\b{NEGATION}\b[^,;]{{0,25}}safe"),
-    (r"\b(?:no|without|zero) (?:side effects|risks?)\b|risk[\s-]free", None),
-    (
-        r"\bworks for (?:everyone|everybody|all)\b|\balways works\b|\bmiracle",
-        rf"\b{NEGATION}\b[^,;]{{0,20}}(?:work|mir)",
-    ),
-    (r"\d\s*(?:mg|mcg|µg|ml|cc|milligrams?|micrograms?|millilit(?:er|re)s?)\b|\bmg\b|\bmilligram|\bmicrogram", None),
-    (
-        r"\b(?:stop|skip|halve|double|lower|raise|start|quit)\b(?: taking| using)? (?:your|any|all|the)? ?"
-        r"(?:\w+ )?(?:medicines?|medications?|meds|pills?|dose)\b",
-        rf"\b(?:{NEGATION}|without|before|ask|whether|if|decides?|tell you)\b[^;]*"
-        r"\b(?:stop|skip|halve|double|lower|raise|start|quit)\b",
-    ),
-    (r"\byou (?:qualify|are eligible|are a (?:good )?candidate)\b", r"\b(?:whether|if|not|can['’]t|decides?)\b"),
-)
-APPROVED = re.compile(r"\bapprov", re.IGNORECASE)
-CONDITIONS = re.compile(
-    r"\b(?:depress\w*|ptsd|anxiety|ocd|pain|bipolar|mental|mood|suicid\w*|these|them)\b", re.IGNORECASE
-)
-OTHER_DRUG = re.compile(r"\b(?:spravato|esketamine)\b", re.IGNORECASE)
-NOT_APPROVED = re.compile(rf"\b{NEGATION}\b[^;]{{0,25}}\bapprov|\bunapproved\b", re.IGNORECASE)
-
-
-def forbidden_claims(text: str) -> list[str]:
-    """The sentences of a text that claim what may not be claimed."""
-    found = []
-    before = ""
-    for sentence in re.split(r"(?<=[.!?])\s+|(?<=[.!?][\"”])\s+", " ".join(text.split())):
-        for claim, opposite in CLAIMS:
-            if re.search(claim, sentence, re.IGNORECASE) and not (
-                opposite and re.search(opposite, sentence, re.IGNORECASE)
-            ):
-                found.append(sentence)
-        approves = APPROVED.search(sentence) and CONDITIONS.search(sentence) and not NOT_APPROVED.search(sentence)
-        if approves and not OTHER_DRUG.search(f"{before} {sentence}"):
-            found.append(sentence)
-        before = sentence
-    return found
 
 
 @pytest.mark.parametrize(

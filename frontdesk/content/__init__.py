@@ -1,0 +1,1 @@
+"""What patients are told: the answers, the clinic's facts, and what may not be said."""
