@@ -232,9 +232,15 @@ def unanswered(session: Session, since: datetime, until: datetime, limit: int = 
 
 def has_alarm(session: Session, conversation_id: str) -> bool:
     """Tell whether danger was ever noticed in a conversation."""
-    return bool(
-        session.scalar(sa.select(sa.func.count()).where(Message.conversation_id == conversation_id, Message.is_alarm))
-    )
+    found = sa.select(Message.id).where(Message.conversation_id == conversation_id, Message.is_alarm)
+    return session.scalar(found.limit(1)) is not None
+
+
+def concerns_staff(session: Session, conversation_id: str) -> bool:
+    """Tell whether danger was ever noticed in a conversation, or a message of it got no answer."""
+    is_unanswered = sa.and_(Message.sender == Sender.VISITOR.value, ~Message.answered)
+    found = sa.select(Message.id).where(Message.conversation_id == conversation_id, Message.is_alarm | is_unanswered)
+    return session.scalar(found.limit(1)) is not None
 
 
 def note_seen(session: Session, conversation_id: str, seen_by: str) -> None:

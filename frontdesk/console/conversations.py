@@ -97,11 +97,11 @@ def show_conversation(
 ) -> Response:
     """Show what was said and what was understood of it. Errors: 404.
 
-    Whoever may not review sees those with danger, or with a reply that did not arrive.
+    Whoever may not review sees those with danger, or where an answer is missing or did not arrive.
     """
     with console.database.session() as session:
         is_lost = any(text.conversation_id == conversation_id for text in not_delivered(session, recent(console.now())))
-        if not (can_review(staff) or is_lost or store.has_alarm(session, conversation_id)):
+        if not (can_review(staff) or is_lost or store.concerns_staff(session, conversation_id)):
             raise not_found()
         parts = console.texts.parts_of_conversation(session, conversation_id)
         own = next((part.messages for part in parts if part.conversation.id == conversation_id), None)

@@ -45,3 +45,9 @@ def staff(settings: Settings, database: Database) -> TestClient:
     client = TestClient(create_app(settings), headers={"origin": ORIGIN}, follow_redirects=False)
     let_in(client, database, utc_now())
     return client
+
+
+def make(role: Role, database: Database) -> None:
+    """Give Ana another role."""
+    with database.session() as session:
+        session.execute(sa.update(Staff).where(Staff.email == EMAIL).values(role=role))

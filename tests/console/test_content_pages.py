@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from frontdesk.app import create_app
-from frontdesk.console import permissions
 from frontdesk.console.models import Role
 from frontdesk.content.answers import Answers
 from frontdesk.content.models import FactChange
@@ -22,11 +21,16 @@ from frontdesk.leads.saving import save_once
 from frontdesk.review.export import Change, replace_wordings
 from frontdesk.settings import Settings
 from tests.conftest import NEW_YORK, PROJECT
-from tests.console.conftest import ORIGIN, let_in
+from tests.console.conftest import ORIGIN, let_in, make
 from tests.console.reviewing import ANSWER, FALLBACK, post, said, understood
 from tests.leads.samples import new_lead
 
 FACTS, PRICE = "/staff/content/facts", "/staff/content/answers/cost/price"
+
+
+@pytest.fixture(autouse=True)
+def _manager(database: Database) -> None:
+    make(Role.MANAGER, database)
 
 
 @pytest.fixture
@@ -159,8 +163,8 @@ def test_a_wording_is_looked_at_proposed_and_exported(staff: TestClient, databas
     assert late.left_out and not late.changed()
 
 
-def test_whoever_may_not_edit_reads(staff: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(permissions, "EDITORS", frozenset({Role.ADMIN}))
+def test_whoever_may_not_edit_reads(staff: TestClient, database: Database) -> None:
+    make(Role.STAFF, database)
     assert "Change it for everybody" not in staff.get(f"{FACTS}/phone").text
     assert post(staff, f"{FACTS}/phone", text="516-555-0142").status_code == 403
     assert post(staff, PRICE, channel="sms", text="x").status_code == 403

@@ -10,18 +10,22 @@ import yaml
 from fastapi.testclient import TestClient
 
 from frontdesk.chat.models import Channel, Message
-from frontdesk.console import permissions
 from frontdesk.console.models import Role
 from frontdesk.db import Database, utc_now
 from frontdesk.review.cleaning import cleaned
 from frontdesk.review.models import Review, SavedTest, Turn
 from frontdesk.review.turns import catch_up
-from tests.console.conftest import ORIGIN
+from tests.console.conftest import ORIGIN, make
 from tests.console.reviewing import ANSWER, CRISIS, FALLBACK, address_of, post, said, understood
 
 DURATION = "session/duration"
 UNKNOWN = understood("nlu_fallback", 0.4, "logistics/parking_access")
 TODAY = datetime(2026, 11, 22, tzinfo=UTC).date()
+
+
+@pytest.fixture(autouse=True)
+def _manager(database: Database) -> None:
+    make(Role.MANAGER, database)
 
 
 @pytest.fixture
@@ -218,9 +222,9 @@ def test_a_test_that_cannot_be_one_is_refused(staff: TestClient, database: Datab
 
 
 def test_whoever_may_not_review_sees_only_danger(
-    staff: TestClient, database: Database, conversations: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    staff: TestClient, database: Database, conversations: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(permissions, "REVIEWERS", frozenset({Role.ADMIN}))
+    make(Role.STAFF, database)
     message = said(database, "do you validate", FALLBACK, UNKNOWN)
     for path in ("/staff/conversations", "/staff/insight", "/staff/insight/topics.csv", address_of(message)):
         assert staff.get(path).status_code == 403, path
