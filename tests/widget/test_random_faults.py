@@ -84,15 +84,15 @@ class Visit:
 
     def reload(self) -> None:
         if self.is_online:
-            self.heard()
             self.wait_for_server()
+            self.heard()
             self.tab.page.reload()
             expect(self.tab.input).to_be_visible()
 
     def turn_page(self) -> None:
         if self.is_online:
-            self.heard()
             self.wait_for_server()
+            self.heard()
             self.tab.visit(self.server.url + self.random.choice(PAGES))
 
     def open_tab(self) -> None:
@@ -145,6 +145,7 @@ class Visit:
         if self.was_killed:
             self.server.wait_until_ready()
             self.was_killed = False
+            self.settled()
 
     def settled(self) -> None:
         for tab in self.tabs:

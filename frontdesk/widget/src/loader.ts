@@ -202,7 +202,9 @@ function bubble(): SVGElement {
 function embed(): void {
   if (document.querySelector(TAG)) return // the tag is on the page twice, or the page placed one itself
   const chat = document.createElement(TAG)
-  Object.assign(chat.dataset, script?.dataset)
+  // Of two tags the first counts, whichever of them arrives first.
+  const first = [...document.scripts].find(({ src }) => src === script?.src) ?? script
+  Object.assign(chat.dataset, first?.dataset)
   document.body.append(chat)
 }
 
