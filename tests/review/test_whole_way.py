@@ -56,7 +56,7 @@ def settings(tmp_path: Path, sqlite_url: str) -> Settings:
 def database(settings: Settings) -> Iterator[Database]:
     database = open_database(settings)
     with database.session() as session:
-        session.add(Staff(email=EMAIL, role=Role.STAFF, password_hash="of no password"))
+        session.add(Staff(email=EMAIL, role=Role.MANAGER, password_hash="of no password"))
     yield database
     database.close()
 
