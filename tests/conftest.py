@@ -391,9 +391,9 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, as the distribution has it."""
+    """Chromium, as the distribution has it. While it is there, no test of the module can have an event loop."""
     from playwright.sync_api import sync_playwright
 
     path = chromium()

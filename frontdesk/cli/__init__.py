@@ -23,6 +23,7 @@ from frontdesk.cli.staff import staff
 from frontdesk.cli.talk import ask, chat
 from frontdesk.cli.train import train
 from frontdesk.db import DatabaseUnavailable
+from frontdesk.logs import configure_logging
 from frontdesk.settings import SettingsError
 
 app = typer.Typer(
@@ -48,6 +49,8 @@ app.add_typer(staff)
 
 def main() -> None:
     """Run the command line; what cannot be done ends it with one message and exit code 1."""
+    # To stderr and only what is wrong: stdout is what was asked for.
+    configure_logging("ketalink", "WARNING")
     try:
         app(prog_name="./ketalink")
     except (CommandFailed, SettingsError, DatabaseUnavailable) as error:

@@ -16,7 +16,7 @@ from frontdesk.db import Database, open_database
 from frontdesk.leads import repository
 from frontdesk.leads.repository import Consent, NewLead
 from frontdesk.outbox.worker import Worker
-from frontdesk.settings import Settings
+from frontdesk.settings import SecondFactorRule, Settings
 from frontdesk.sms import store
 from frontdesk.sms.models import SmsOutbound, SmsReceipt, TextStatus
 from tests.conftest import NEW_YORK
@@ -41,9 +41,8 @@ def staff(post_office: PostOffice) -> Iterator[TestClient]:
     post_office.clock.time = NOON
     with post_office.database.session() as session:
         accounts.create_account(session, EMAIL, PASSWORD, Role.STAFF)
-    client = TestClient(
-        create_app(post_office.settings), PUBLIC_URL, headers={"origin": PUBLIC_URL}, follow_redirects=False
-    )
+    settings = post_office.settings.model_copy(update={"staff_second_factor": SecondFactorRule.OPTIONAL})
+    client = TestClient(create_app(settings), PUBLIC_URL, headers={"origin": PUBLIC_URL}, follow_redirects=False)
     assert client.post("/staff/sign-in", data={"email": EMAIL, "password": PASSWORD}).status_code == 303
     yield client
 
