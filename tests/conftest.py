@@ -45,6 +45,22 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+# What takes longest begins first, so that the processors finish together.
+LONGEST = ("tests/widget/test_random_faults.py", "tests/review/test_whole_way.py", "tests/patients/test_properties.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files in front."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured (`record_property`), whichever process ran them."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     """Return what `condition` returns once it is true; fail with `what` when it does not become so in time."""
     deadline = time.monotonic() + seconds

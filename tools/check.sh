@@ -29,4 +29,5 @@ step 'train' ./ketalink train
 step 'conversation tests' in_rasa rasa test core --e2e --stories tests/conversations \
     --fail-on-prediction-errors --no-plot --out "$out"
 step 'does it understand as well as before' ./ketalink evaluate --gate tests/understanding/gate.yml
-step 'all other tests' "$app/python" -m pytest "$@"
+# A file a processor: what is shared in a module is made once.
+step 'all other tests' "$app/python" -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"

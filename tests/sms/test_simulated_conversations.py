@@ -2,10 +2,10 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from frontdesk.chat.models import Conversation, Message, Sender
@@ -36,7 +36,7 @@ def answers(channel: Channel) -> Counter[str]:
 
 
 def test_a_thousand_conversations_with_repeats_drops_and_delays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(7)  # no secret
     with running_channel(tmp_path) as channel:
@@ -67,8 +67,8 @@ def test_a_thousand_conversations_with_repeats_drops_and_delays(
             inbound = sa.select(sa.func.count()).where(Message.sender == Sender.VISITOR.value)
             assert session.scalar(inbound) == CONVERSATIONS * TEXTS_EACH
         slowest = max(exchange.seconds for exchange in channel.twilio.exchanges)
-        with capsys.disabled():
-            print(
-                f"\n{CONVERSATIONS} conversations by text: {sum(expected.values())} answers, 0 lost, 0 doubled, "
-                f"{channel.count(SmsOutbound)} sent later; slowest webhook {slowest:.2f} s"
-            )
+        record_property(
+            f"{CONVERSATIONS} conversations by text",
+            f"{sum(expected.values())} answers, 0 lost, 0 doubled, "
+            f"{channel.count(SmsOutbound)} sent later; slowest webhook {slowest:.2f} s",
+        )

@@ -1,7 +1,7 @@
 """Everything that is said by text: how long it is, its letters, what it may not ask for, what it gives away."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def test_s9_a_question_by_text_is_the_same_question() -> None:
 
 @pytest.mark.parametrize("profile", [{}, PROFILE, SAMPLE_PROFILE], ids=["nothing known", "as shipped", "all filled in"])
 def test_s9_answers_have_two_segments_at_most_none_three_and_plain_letters(
-    profile: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    profile: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
     counts = {}
     for name, wordings in ANSWERS.items():
@@ -145,8 +145,8 @@ def test_s9_answers_have_two_segments_at_most_none_three_and_plain_letters(
     assert {name: count for name, count in counts.items() if count > 2 and name not in crisis} == {}
     mean = sum(counts.values()) / len(counts)
     assert mean <= 2
-    with capsys.disabled():
-        print(f"\nsegments per answer by text: mean {mean:.2f}, most {max(counts.values())}, {len(counts)} answers")
+    found = f"mean {mean:.2f}, most {max(counts.values())}, {len(counts)} answers"
+    record_property("segments per answer by text", found)
 
 
 @pytest.mark.parametrize("name", list(ALL))

@@ -1,7 +1,5 @@
 """Visits on which everything goes wrong in some order: nothing is lost, and nothing is done twice.
 
-WIDGET_VISITS=200 makes as many as were made before this was released; the suite makes fewer, for they take minutes.
-
 Each visit is a sequence drawn by its own seed: questions, buttons, reloads, other pages, a second tab, the connection
 going and coming back, replies that never arrive, and now and then a front desk that is killed. What the page shows in
 the end has to be what was written, once and in order, and what the server kept.
@@ -21,8 +19,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.conftest import CHROMIUM_ARGUMENTS, Server, chromium, wait_until
 from tests.widget.conftest import TOKEN, Chat
 
-VISITS = int(os.environ.get("WIDGET_VISITS", "30"))
-AT_ONCE = 2
+VISITS = int(os.environ.get("WIDGET_VISITS", "200"))
+AT_ONCE = 3
 EVENTS = range(4, 9)
 SETTLED_MS = 60_000
 QUESTIONS = (
