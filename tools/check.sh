@@ -6,12 +6,19 @@ cd "$(dirname "$0")/.."
 
 app=.venv/app/bin
 out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+trap 'kill "${inside_rasa:-}" 2>/dev/null || :; rm -rf "$out"' EXIT
 
 # Rasa's libraries are of their time: silent about deprecations, one thread (two are slower), nothing sent home.
 in_rasa() {
     env PYTHONWARNINGS=ignore SQLALCHEMY_SILENCE_UBER_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 \
         OMP_NUM_THREADS=1 RASA_TELEMETRY_ENABLED=false .venv/rasa/bin/python -m "$@"
+}
+
+await_inside_rasa() {
+    code=0
+    wait "$inside_rasa" || code=$?
+    cat "$out/inside-rasa.txt"
+    return "$code"
 }
 
 began=$(date +%s)
@@ -24,10 +31,13 @@ step() {
 step 'ruff: mistakes' "$app/ruff" check .
 step 'ruff: formatting' "$app/ruff" format --check .
 step 'mypy: front desk and actions' "$app/mypy"
-step 'tests of what runs inside Rasa, rasa data validate among them' in_rasa pytest --confcutdir tests/bot tests/bot
+# Beside what trains and asks the model: each of the two keeps one processor busy.
+in_rasa pytest --confcutdir tests/bot tests/bot >"$out/inside-rasa.txt" 2>&1 &
+inside_rasa=$!
 step 'train' ./ketalink train
 step 'conversation tests' in_rasa rasa test core --e2e --stories tests/conversations \
     --fail-on-prediction-errors --no-plot --out "$out"
 step 'does it understand as well as before' ./ketalink evaluate --gate tests/understanding/gate.yml
+step 'tests of what runs inside Rasa, rasa data validate among them' await_inside_rasa
 # A file a processor: what is shared in a module is made once.
 step 'all other tests' "$app/python" -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"

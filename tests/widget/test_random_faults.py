@@ -21,7 +21,7 @@ from tests.widget.conftest import TOKEN, Chat
 
 VISITS = int(os.environ.get("WIDGET_VISITS", "200"))
 AT_ONCE = 2
-EVENTS = range(4, 9)
+EVENTS = range(3, 7)
 SETTLED_MS = 120_000  # on a busy machine Rasa may be too late, and is asked again after half a minute
 QUESTIONS = (
     "how long does an infusion take",
