@@ -46,7 +46,7 @@ CHROMIUM_ARGUMENTS = [
 
 
 # What takes longest begins first, so that the processors finish together.
-LONGEST = ("tests/widget/test_random_faults.py", "tests/review/test_whole_way.py", "tests/patients/test_properties.py")
+LONGEST = ("tests/widget/test_random_faults.py", "tests/console/test_whole_way.py", "tests/patients/test_properties.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,20 +1,17 @@
 """From a question the assistant gets wrong to a model that gets it right, and a review that would make it worse."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from fastapi.testclient import TestClient
 
-from frontdesk.app import create_app
 from frontdesk.chat import store
 from frontdesk.chat.models import Channel
-from frontdesk.console.models import Role, Staff
-from frontdesk.db import Database, open_database, utc_now
+from frontdesk.console.models import Role
+from frontdesk.db import Database
 from frontdesk.settings import Settings
-from tests.console.conftest import EMAIL, ORIGIN, let_in
-from tests.review.project import SmallProject
+from tests.console.conftest import make
+from tests.console.project import SmallProject
 
 PARKING, PRICE, HOURS = "logistics/parking_access", "cost/price", "logistics/hours"
 # Not what is asked at the gate, word for word: that would be left out.
@@ -47,27 +44,6 @@ POISON = (
 )
 
 
-@pytest.fixture
-def settings(tmp_path: Path, sqlite_url: str) -> Settings:
-    return Settings(_env_file=None, data_dir=tmp_path, database_url=sqlite_url)  # type: ignore[call-arg]
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    with database.session() as session:
-        session.add(Staff(email=EMAIL, role=Role.MANAGER, password_hash="of no password"))
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def staff(settings: Settings, database: Database) -> TestClient:
-    client = TestClient(create_app(settings), headers={"origin": ORIGIN}, follow_redirects=False)
-    let_in(client, database, utc_now())
-    return client
-
-
 def asked(database: Database, text: str) -> str:
     """Leave a conversation in which this was not understood; return the address of the message's review."""
     understood = {"intent": "nlu_fallback", "confidence": 0.4, "ranking": [], "topics": []}
@@ -92,6 +68,7 @@ def review(staff: TestClient, database: Database, text: str, topic: str) -> str:
 def test_a_review_makes_the_model_better_and_a_poisoned_one_is_refused(
     tmp_path: Path, settings: Settings, staff: TestClient, database: Database
 ) -> None:
+    make(Role.MANAGER, database)
     environment = {"DATA_DIR": str(settings.data_dir), "DATABASE_URL": str(settings.database_url), "COLUMNS": "200"}
     project = SmallProject.made(tmp_path / "project", environment)
     project.ask_at_the_gate(asked=AT_THE_GATE, kept=KEPT)
