@@ -10,7 +10,7 @@ from frontdesk.settings import SettingsError, load_settings
 
 
 def main() -> int:
-    """Run the action server on loopback; return the exit code."""
+    """Run the action server; return the exit code."""
     try:
         settings = load_settings()
         configure_logging("actions", settings.log_level)
@@ -20,7 +20,7 @@ def main() -> int:
         return 1
     uvicorn.run(
         app,
-        host="127.0.0.1",
+        host=settings.actions_host,
         port=settings.actions_port,
         access_log=False,
         log_config=None,

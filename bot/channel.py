@@ -1,8 +1,9 @@
-"""The only way into Rasa: the front desk's channel, on loopback, behind a shared secret.
+"""The only way into Rasa: the front desk's channel, behind a shared secret.
 
 `POST /webhooks/frontdesk/message` takes `{"conversation": id, "channel": "widget"|"sms", "text": words}`, with
 `Authorization: Bearer <secret>`; for a button that stands for a topic also its `"topic"`, for words that speak of
-danger only to deny it `"denies_danger": true`. It answers
+danger only to deny it `"denies_danger": true`. With the front desk's `"id"` of the message, a conversation's latest
+message that comes again gets the reply it got and is not heard twice. It answers
 `{"messages": [...], "understood": {"intent", "confidence", "ranking", "topics"}}`. A turn that failed, in Rasa or in
 the action server, is answered with 502 and is not remembered, so the same message can be sent again.
 `DELETE /webhooks/frontdesk/conversations/<id>` forgets a conversation.
@@ -26,7 +27,7 @@ from sanic.response import HTTPResponse
 from bot.nlu.choice_classifier import CHOSEN_TOPIC
 from bot.nlu.result import is_retrieval
 from bot.tracker_store import forget
-from bot.turn import DENIES_DANGER, Turn, WatchedActionEndpoint, current_turn
+from bot.turn import DENIES_DANGER, AlreadyAnswered, Turn, WatchedActionEndpoint, current_turn
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class FrontDeskInput(InputChannel):
             processor = agent.processor
             if processor.action_endpoint is not None:
                 processor.action_endpoint = WatchedActionEndpoint.watching(processor.action_endpoint)
-            turn = Turn()
+            turn = Turn(message_id=payload.get("id"))
             current_turn.set(turn)
             output = FrontDeskOutput(payload["channel"])
             try:
@@ -123,8 +124,14 @@ class FrontDeskInput(InputChannel):
                         sender_id=payload["conversation"],
                         input_channel=payload["channel"],
                         metadata=_metadata(payload, agent.domain),
+                        message_id=payload.get("id"),
                     )
                 )
+            except AlreadyAnswered as before:
+                logger.info("turn_repeated conversation=%s", payload["conversation"])
+                for message in before.messages:
+                    await output.send_response(payload["conversation"], message)
+                return response.json({"messages": output.messages, "understood": before.understood})
             except Exception as error:
                 # Only the kind: an exception's text may hold what the visitor wrote.
                 logger.error(
@@ -166,6 +173,8 @@ def _payload(request: Request) -> dict[str, Any] | None:
     if not isinstance(payload, dict) or payload.get("channel") not in CHANNELS:
         return None
     if not all(isinstance(payload.get(key), str) and payload[key].strip() for key in ("conversation", "text")):
+        return None
+    if not isinstance(payload.get("id"), (str, type(None))):
         return None
     return payload
 

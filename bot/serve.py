@@ -2,7 +2,7 @@
 
 `rasa run` first imports all of Rasa's command line, and Python's garbage collector walks over everything imported
 so far again and again. Here neither happens, libraries' deprecation warnings stay out of the log, and nothing but
-the project's channel is served, on loopback.
+the project's channel is served.
 """
 
 import argparse
@@ -11,8 +11,6 @@ import logging
 import sys
 import warnings
 from typing import Any
-
-LOOPBACK = "127.0.0.1"
 
 
 def main() -> None:
@@ -23,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bot.serve", description="Run Rasa for the front desk.")
     for name in ("model", "endpoints", "credentials"):
         parser.add_argument(f"--{name}", required=True, metavar="FILE")
+    parser.add_argument("--host", required=True)
     parser.add_argument("--port", required=True, type=int)
     arguments = parser.parse_args()
 
@@ -48,7 +47,7 @@ def main() -> None:
     rasa.core.run.load_agent_on_start = load_then_collect
     rasa.core.run.serve_application(
         model_path=arguments.model,
-        interface=LOOPBACK,
+        interface=arguments.host,
         port=arguments.port,
         credentials=arguments.credentials,
         endpoints=AvailableEndpoints.read_endpoints(arguments.endpoints),

@@ -20,7 +20,7 @@ from bot.compaction import KEPT_TURNS, compacted
 from bot.encryption import Keyring, UnknownKey, load_keyring
 from bot.old_events import convert_events
 from bot.tracker_table import TrackerTable, database_url
-from bot.turn import TOPICS, Context, current_context, current_turn, note_failure
+from bot.turn import TOPICS, AlreadyAnswered, Context, current_context, current_turn, note_failure
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class ConversationTrackerStore(TrackerStore):
             # A form asks for something else, and what is said to it is its own to read.
             context = replace(context, offered=(), chosen=(), alternatives=())
         current_context.set(context)
+        _stop_if_answered(tracker)
         return tracker
 
     async def save(self, tracker: DialogueStateTracker) -> None:
@@ -85,12 +86,7 @@ class ConversationTrackerStore(TrackerStore):
                 return
             message = tracker.latest_message
             if message is not None:
-                turn.understood = {
-                    "intent": message.full_retrieval_intent_name or message.intent.get("name"),
-                    "confidence": message.intent.get("confidence"),
-                    "ranking": (message.parse_data or {}).get("intent_ranking", [])[:3],
-                    "topics": (message.parse_data or {}).get(TOPICS, []),
-                }
+                turn.understood = _understood(message)
         if not tracker.events:
             return
         events = compacted(list(tracker.events), self.domain.slots, self._kept_turns)
@@ -131,6 +127,35 @@ def _prepare(table: TrackerTable) -> Keyring:
         logger.warning("conversations_encrypted count=%d", converted)
     table.wipe_free_space()
     return keyring
+
+
+def _understood(message: UserUttered) -> dict[str, Any]:
+    """Return what the channel says that a message was understood as."""
+    parsed = message.parse_data or {}
+    return {
+        "intent": message.full_retrieval_intent_name or message.intent.get("name"),
+        "confidence": message.intent.get("confidence"),
+        "ranking": parsed.get("intent_ranking", [])[:3],
+        "topics": parsed.get(TOPICS, []),
+    }
+
+
+def _stop_if_answered(tracker: DialogueStateTracker | None) -> None:
+    """Raise AlreadyAnswered if the conversation's latest message is the one of this turn."""
+    turn = current_turn.get()
+    message_id, events = (turn.message_id if turn else None), (tracker.events if tracker else ())
+    if turn is None or message_id is None:
+        return
+    turn.message_id = None  # from here on the conversation holds it
+    replies: list[BotUttered] = []
+    for event in reversed(events):
+        if isinstance(event, BotUttered):
+            replies.insert(0, event)
+        elif isinstance(event, UserUttered):
+            if event.message_id == message_id and replies:
+                said = [{"text": one.text, **one.data, **one.metadata} for one in replies]
+                raise AlreadyAnswered(said, _understood(event))
+            return
 
 
 def _messages(tracker: DialogueStateTracker | None) -> list[Mapping[str, Any]]:

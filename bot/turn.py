@@ -8,7 +8,7 @@ must know, because half a turn may neither be answered nor remembered: the track
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from rasa.core.actions.action import ActionExecutionRejection
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
@@ -61,6 +61,20 @@ class Turn:
 
     failures: list[str] = field(default_factory=list)
     understood: dict[str, Any] = field(default_factory=dict)
+    # The front desk's id of the message; looked for once, when the conversation is read.
+    message_id: Optional[str] = None
+
+
+class AlreadyAnswered(BaseException):
+    """The message of this turn was heard before: whoever brought it then never got, or never passed on, the reply.
+
+    Not an Exception: FailSafeTrackerStore, through which it goes, would make an empty conversation of it.
+    """
+
+    def __init__(self, messages: list[dict[str, Any]], understood: dict[str, Any]) -> None:
+        super().__init__()
+        self.messages = messages
+        self.understood = understood
 
 
 current_turn: ContextVar[Turn | None] = ContextVar("current_turn", default=None)

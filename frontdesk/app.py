@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -25,11 +25,11 @@ from frontdesk.chat.tokens import SessionTokens
 from frontdesk.chat.welcome import load_welcome
 from frontdesk.clinic import Clinic, load_clinic
 from frontdesk.console.pages import router as console_router
-from frontdesk.console.state import create_console
+from frontdesk.console.state import Console, create_console
 from frontdesk.content.profile import Profile, ProfileKeeper
 from frontdesk.db import Database, DatabaseUnavailable, open_database
 from frontdesk.health import ActionServerProbe
-from frontdesk.limits import MessageLimit
+from frontdesk.limits import Counters, MessageLimit
 from frontdesk.metrics import REGISTRY
 from frontdesk.outbox.background import Background
 from frontdesk.outbox.configured import configured
@@ -46,6 +46,7 @@ from frontdesk.sms.api import router as sms_router
 from frontdesk.sms.sending import SmsDestination, TwilioAccount
 from frontdesk.sms.texts import load_texts as load_sms_texts
 from frontdesk.trackers import open_trackers
+from frontdesk.turns import SharedTurns
 from frontdesk.widget.pages import router as widget_router
 
 log = structlog.get_logger(__name__)
@@ -64,15 +65,15 @@ def create_app(settings: Settings) -> FastAPI:
     database = open_database(settings)
     profile = Profile(settings, database)
     clinic = load_clinic(settings.clinic_profile)
-    rasa = RasaClient(settings.rasa_url, settings.secret("rasa"), settings.rasa_timeout_seconds)
+    channel, secret, patience = settings.rasa_channel, settings.secret("rasa"), settings.rasa_timeout_seconds
+    rasa = RasaClient(channel, secret, patience)
     # By text an answer may follow later: it is waited for, because asking twice is hearing twice.
-    patient_rasa = RasaClient(
-        settings.rasa_url, settings.secret("rasa"), max(settings.rasa_timeout_seconds, LONGEST_ANSWER_BY_TEXT_SECONDS)
-    )
-    actions = ActionServerProbe(settings.actions_url)
+    patient_rasa = RasaClient(channel, secret, max(patience, LONGEST_ANSWER_BY_TEXT_SECONDS))
+    actions = ActionServerProbe(settings.actions_address)
     destinations = [*configured(settings), *_texts(settings, database)]
     outbox = Background(Worker(database, destinations, settings.notify_attempts))
     database.on_commit(outbox.committed)
+    counters, shared_turns = Counters.of(settings), SharedTurns.of(settings)
     trackers = open_trackers(settings)
     purging = Purge(database, trackers, Policy.of(settings))
     nightly = Nightly(purging, ZoneInfo(settings.clinic_timezone)) if settings.purge_daily else None
@@ -94,6 +95,8 @@ def create_app(settings: Settings) -> FastAPI:
         await rasa.close()
         await patient_rasa.close()
         await actions.close()
+        if shared_turns is not None:
+            await shared_turns.close()
         trackers.database.close()
         database.close()
 
@@ -104,17 +107,17 @@ def create_app(settings: Settings) -> FastAPI:
     call_backs = CallBacks(database, ZoneInfo(settings.clinic_timezone), load_texts(clinic))
     guard, replies = shipped_guard(), load_replies(clinic)
     app.state.chat = ChatApi(
-        service=ChatService(database, rasa, guard, replies, call_backs),
+        service=ChatService(database, rasa, guard, replies, call_backs, shared_turns),
         tokens=SessionTokens(settings.secret("session"), settings.session_hours),
-        limit=MessageLimit(settings.chat_limit_per_minute, "chat"),
+        limit=MessageLimit(settings.chat_limit_per_minute, "chat", counters),
         clinic=clinic,
         call_back_offer=call_backs.texts["offer"],
         welcome=load_welcome(clinic),
         origins=AllowedOrigins.of(settings.allowed_origins, settings.public_url),
     )
-    by_text = ChatService(database, patient_rasa, guard, replies, call_backs)
-    app.state.sms = make_sms(settings, clinic, database, by_text)
-    app.state.console = create_console(settings, database, clinic)
+    by_text = ChatService(database, patient_rasa, guard, replies, call_backs, shared_turns)
+    app.state.sms = make_sms(settings, clinic, database, by_text, counters, shared_turns)
+    app.state.console = _counting_in(counters, create_console(settings, database, clinic))
     app.state.probes = {"rasa": rasa.is_ready, "actions": actions.is_ready}
     app.state.profile = profile
     profile.on_change(lambda clinic: _say(app, clinic))
@@ -181,6 +184,16 @@ def _say(app: FastAPI, clinic: Clinic) -> None:
     )
     texts = create_console(settings, database, clinic).texts
     app.state.console = replace(app.state.console, clinic=clinic, texts=texts)
+
+
+def _counting_in(counters: Counters, console: Console) -> Console:
+    """Return the console with all its limits counted where the others are."""
+    limits = {
+        one.name: replace(limit, counters=counters)
+        for one in fields(console)
+        if isinstance(limit := getattr(console, one.name), MessageLimit)
+    }
+    return replace(console, **limits)  # type: ignore[arg-type]
 
 
 def _texts(settings: Settings, database: Database) -> list[SmsDestination]:

@@ -23,6 +23,8 @@ SQLITE_BUSY_MS = 10_000
 _TURN = "ketalink_turn"
 # Of a connection: its transactions only read.
 _SNAPSHOT = "ketalink_snapshot"
+# Any number nobody else uses for an advisory lock in the same PostgreSQL database.
+_MIGRATING = 5_820_037
 
 
 class DatabaseUnavailable(Exception):
@@ -151,7 +153,27 @@ class Database:
         """
         from frontdesk.migrations.run import migrate  # which knows every model, and so everything that imports this
 
-        migrate(self, revision)
+        with self._alone():
+            migrate(self, revision)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one to change the tables: several may be starting. SQLite sees to that by itself."""
+        if self.engine.dialect.name != "postgresql":
+            yield
+            return
+        try:
+            # The server lets go of it when this connection ends, however it does.
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        except SQLAlchemyError:
+            yield  # and finds out the same
+            return
+        with connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATING)))
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_MIGRATING)))
 
     def empty_log(self) -> None:
         """Move what SQLite's log still holds of earlier contents into the file, and empty it; nothing on PostgreSQL.

@@ -2,14 +2,14 @@
 
 import httpx
 
-from frontdesk.loopback import NO_TLS
+from frontdesk.loopback import tls_for
 
 
 class ActionServerProbe:
     """Asks the action server's health route."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=2.0, verify=NO_TLS)
+        self._http = httpx.AsyncClient(base_url=url, timeout=2.0, verify=tls_for(url))
 
     async def is_ready(self) -> bool:
         """Tell whether the action server answers."""

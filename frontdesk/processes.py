@@ -54,8 +54,8 @@ def rasa_environment(settings: "Settings") -> dict[str, str]:
 
 
 def endpoints_file(settings: "Settings") -> Path:
-    """Return where `./ketalink serve` leaves Rasa's endpoints, with the ports of this start."""
-    return settings.data_dir / "run" / str(settings.port) / "endpoints.yml"
+    """Return where Rasa's endpoints are left when it is started."""
+    return settings.data_dir / "run" / f"rasa-{settings.rasa_port}" / "endpoints.yml"
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -74,6 +74,7 @@ def _rasa() -> tuple[list[str], dict[str, str]]:
     from frontdesk.settings import load_settings
 
     settings = load_settings()
+    _write_endpoints(settings)
     model = ModelFolder(settings.model_dir).current()
     if model is None:
         sys.exit("There is no trained model. Run ./ketalink train.")
@@ -85,9 +86,34 @@ def _rasa() -> tuple[list[str], dict[str, str]]:
     }
     if settings.encryption_keys is not None:
         environment["ENCRYPTION_KEYS"] = settings.encryption_keys.get_secret_value()
-    command = [str(RASA_PYTHON), "-m", "bot.serve", "--port", str(settings.rasa_port), "--model", str(model.path)]
+    if settings.redis_url is not None:
+        environment["REDIS_URL"] = settings.redis_url.get_secret_value()
+    command = [str(RASA_PYTHON), "-m", "bot.serve", "--model", str(model.path)]
+    command += ["--host", settings.rasa_host, "--port", str(settings.rasa_port)]
     command += ["--endpoints", str(endpoints_file(settings)), "--credentials", str(PROJECT / "credentials.yml")]
     return command, environment
+
+
+def _write_endpoints(settings: "Settings") -> None:
+    """Leave Rasa's endpoints as the settings have them. Secrets stay in the environment."""
+    import yaml
+
+    endpoints = yaml.safe_load((PROJECT / "endpoints.yml").read_text(encoding="utf-8"))
+    action_server = endpoints["action_endpoint"]
+    action_server["url"] = f"{settings.actions_address}/webhook"
+    action_server["headers"] = {"Authorization": "Bearer ${RASA_SECRET}"}
+    if settings.redis_url is not None:
+        # Several Rasa servers: a conversation's messages are handled one at a time by all of them together.
+        endpoints["lock_store"] = {
+            "type": "bot.lock_store.ConversationLockStore",
+            "url": "${REDIS_URL}",
+            "key_prefix": settings.redis_prefix,
+        }
+    path = endpoints_file(settings)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump(endpoints), encoding="utf-8")
+    os.replace(fresh, path)
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

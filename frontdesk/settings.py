@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import tempfile
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import ip_address
@@ -130,14 +131,52 @@ def _webhook_address(url: str | None) -> str | None:
     return url
 
 
+def _redis_address(url: SecretStr | None) -> SecretStr | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url.get_secret_value())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("redis", "rediss"):
+        raise ValueError("this is no address of a Redis; write redis://:password@host:6379/0, or rediss:// with TLS")
+    return url
+
+
+def _inside_address(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError("write http://host:port, and nothing behind it")
+    return url.rstrip("/")
+
+
 def _twilio_address(url: str) -> str:
     return (_webhook_address(url) or "").rstrip("/")
 
 
+RedisAddress = Annotated[SecretStr | None, AfterValidator(_redis_address)]
+InsideAddress = Annotated[str | None, AfterValidator(_inside_address)]
 TwilioAddress = Annotated[str, AfterValidator(_twilio_address)]
 EmailAddress = Annotated[str | None, AfterValidator(_email_address)]
 EmailAddresses = Annotated[str, AfterValidator(_email_addresses)]
 WebhookAddress = Annotated[str | None, AfterValidator(_webhook_address)]
+
+
+def reached_here(host: str) -> str:
+    """Return the host by which this machine reaches what listens on `host`, as it is written in an address."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host
+
+
+def _local_address(host: str, port: int) -> str:
+    return f"http://{reached_here(host)}:{port}"
 
 
 class Settings(BaseSettings):
@@ -164,8 +203,17 @@ class Settings(BaseSettings):
     model_dir: ProjectPath = Path("models")
     encoder_path: ProjectPath | None = None
 
+    # The address may hold a password.
+    redis_url: RedisAddress = None
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")] = "ketalink"
+
+    # Where Rasa and the action server listen, and where the others find them when that is elsewhere.
+    rasa_host: str = "127.0.0.1"
     rasa_port: TcpPort = 5005
+    rasa_url: InsideAddress = None
+    actions_host: str = "127.0.0.1"
     actions_port: TcpPort = 5055
+    actions_url: InsideAddress = None
     rasa_timeout_seconds: Annotated[float, Field(gt=0)] = 15.0
 
     chat_limit_per_minute: Annotated[int, Field(ge=0)] = 60
@@ -260,14 +308,19 @@ class Settings(BaseSettings):
         return self.data_dir / "secrets.json"
 
     @property
-    def rasa_url(self) -> str:
-        """Return the address of Rasa's only channel."""
-        return f"http://127.0.0.1:{self.rasa_port}/webhooks/frontdesk"
+    def rasa_address(self) -> str:
+        """Return where Rasa is found, or what stands before several of them."""
+        return self.rasa_url or _local_address(self.rasa_host, self.rasa_port)
 
     @property
-    def actions_url(self) -> str:
-        """Return the address of the action server."""
-        return f"http://127.0.0.1:{self.actions_port}"
+    def rasa_channel(self) -> str:
+        """Return the address of Rasa's only channel."""
+        return f"{self.rasa_address}/webhooks/frontdesk"
+
+    @property
+    def actions_address(self) -> str:
+        """Return where the action server is found, or what stands before several of them."""
+        return self.actions_url or _local_address(self.actions_host, self.actions_port)
 
     @cached_property
     def generated_secrets(self) -> dict[str, str]:
@@ -275,8 +328,12 @@ class Settings(BaseSettings):
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.secrets_file
         fresh = {name: secrets.token_urlsafe(32) for name in ("rasa", "session", "lookup")}
+        # Whole or not at all: another process may be starting on the same folder.
+        descriptor, written = tempfile.mkstemp(prefix="secrets-", dir=self.data_dir)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(fresh, file)
+            os.link(written, path)
         except FileExistsError:
             try:
                 known = json.loads(path.read_text())
@@ -285,8 +342,8 @@ class Settings(BaseSettings):
                 raise SettingsError(
                     f"{path} is damaged. Delete it to make new secrets (open chats will then begin anew)."
                 ) from error
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(fresh, file)
+        finally:
+            os.unlink(written)
         return fresh
 
     def secret(self, name: str) -> str:

@@ -88,10 +88,9 @@ def free_ports(count: int) -> list[int]:
 # --------------------------------------------------------------------------- databases
 
 
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The PostgreSQL that TEST_DATABASE_URL names, else one that comes with a pip package, started here."""
-    named = os.environ.get("TEST_DATABASE_URL")
+@contextmanager
+def postgres_server(named: str | None) -> Iterator[str]:
+    """The PostgreSQL that is named, else one that comes with a pip package, started here."""
     if named:
         yield named
         return
@@ -112,6 +111,13 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The PostgreSQL that TEST_DATABASE_URL names, else one that is started here."""
+    with postgres_server(os.environ.get("TEST_DATABASE_URL")) as url:
+        yield url
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from frontdesk.chat.models import Channel
-from frontdesk.loopback import NO_TLS
+from frontdesk.loopback import tls_for
 
 
 class RasaUnavailable(Exception):
@@ -21,13 +21,14 @@ class RasaClient:
             headers={"Authorization": f"Bearer {secret}"},
             timeout=httpx.Timeout(timeout_seconds, connect=2.0),
             limits=httpx.Limits(max_connections=64),
-            verify=NO_TLS,
+            verify=tls_for(url),
         )
 
     async def send(
         self,
         conversation_id: str,
         channel: Channel,
+        message_id: str,
         text: str,
         topic: str | None = None,
         *,
@@ -35,7 +36,8 @@ class RasaClient:
     ) -> dict[str, Any]:
         """Return `{"messages": [...], "understood": {...}}`; raise RasaUnavailable when there is no whole reply.
 
-        `topic` is what a button stands for, which is then certain. `denies_danger`: the model shall see none in it.
+        The same `message_id` again, as the conversation's latest, gets the same reply and is not heard twice. `topic`
+        is what a button stands for, which is then certain. `denies_danger`: the model shall see none in it.
         """
         try:
             response = await self._http.post(
@@ -43,6 +45,7 @@ class RasaClient:
                 json={
                     "conversation": conversation_id,
                     "channel": channel.value,
+                    "id": message_id,
                     "text": text,
                     "topic": topic,
                     "denies_danger": denies_danger,

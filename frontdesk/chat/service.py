@@ -1,7 +1,6 @@
 """One message in, its replies out: what every channel does with a visitor's words."""
 
 import asyncio
-import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from frontdesk.metrics import MESSAGES, REPLY_SECONDS
 from frontdesk.safety.guard import DANGERS, Alarm, Finding, Guard
 from frontdesk.safety.replies import SafetyReplies
 from frontdesk.safety.rules import Level
+from frontdesk.turns import SharedTurns, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -92,14 +92,20 @@ class ChatService:
     """Keeps the transcript and asks Rasa, one message of a conversation at a time."""
 
     def __init__(
-        self, database: Database, rasa: RasaClient, guard: Guard, replies: SafetyReplies, call_backs: CallBacks
+        self,
+        database: Database,
+        rasa: RasaClient,
+        guard: Guard,
+        replies: SafetyReplies,
+        call_backs: CallBacks,
+        shared_turns: SharedTurns | None = None,
     ) -> None:
         self._database = database
         self._call_backs = call_backs
         self._rasa = rasa
         self._guard = guard
         self._replies = replies
-        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._turns = Turns("chat", shared_turns)
 
     def reword(self, replies: SafetyReplies, call_backs: CallBacks) -> None:
         """Say from now on what has changed about the clinic."""
@@ -156,8 +162,7 @@ class ChatService:
 
     async def forget(self, conversation_id: str) -> None:
         """Delete the conversation here and in Rasa; raise AssistantUnavailable when Rasa cannot do so now."""
-        lock = self._turns.setdefault(conversation_id, asyncio.Lock())
-        async with lock:
+        async with self._turns.turn(conversation_id):
             try:
                 await self._rasa.forget(conversation_id)
             except RasaUnavailable as error:
@@ -202,7 +207,7 @@ class ChatService:
         client_id: str | None,
     ) -> Reply:
         conversation_id = await open_conversation()
-        async with self._lock(conversation_id):
+        async with self._turns.turn(conversation_id):
             kept = clean(text[-LONGEST_MESSAGE:])
             received = await run_in_threadpool(self._receive, conversation_id, kept, client_id)
             if received.replies is not None:
@@ -210,9 +215,6 @@ class ChatService:
             noticed = _noticed(alarm, paused=False)
             stored = await run_in_threadpool(self._reply, received.message, [message], noticed)
             return Reply(conversation_id, stored, received.message.position)
-
-    def _lock(self, conversation_id: str) -> asyncio.Lock:
-        return self._turns.setdefault(conversation_id, asyncio.Lock())
 
     async def _turn(
         self,
@@ -224,8 +226,7 @@ class ChatService:
         typed: bool = False,
         payload: str | None = None,
     ) -> Reply:
-        lock = self._lock(conversation_id)
-        async with lock:
+        async with self._turns.turn(conversation_id):
             received = await run_in_threadpool(self._receive, conversation_id, said.title, client_id, payload)
             position = received.message.position
             if received.replies is not None:
@@ -245,10 +246,16 @@ class ChatService:
             try:
                 with REPLY_SECONDS.labels(channel.value).time():
                     if received.pause_due:
-                        await self._rasa.send(conversation_id, channel, PAUSE_TEXT, PAUSE_TOPIC)
+                        # By the id of the message with the alarm, which Rasa has not been sent.
+                        await self._rasa.send(conversation_id, channel, received.pause_due, PAUSE_TEXT, PAUSE_TOPIC)
                         await run_in_threadpool(self._paused, received.pause_due)
                     answer = await self._rasa.send(
-                        conversation_id, channel, said.text, said.topic, denies_danger=finding.denies_danger
+                        conversation_id,
+                        channel,
+                        received.message.id,
+                        said.text,
+                        said.topic,
+                        denies_danger=finding.denies_danger,
                     )
                 messages = [from_rasa(message) for message in answer["messages"]]
             except RasaUnavailable as error:

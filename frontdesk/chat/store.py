@@ -103,13 +103,15 @@ def add_replies(
     replies: Sequence[dict[str, Any]],
     understood: dict[str, Any] | None,
 ) -> list[Message]:
-    """Store the replies to a visitor's message and mark it answered."""
+    """Store the replies to a visitor's message and mark it answered, unless it is: then return those it has."""
     conversation = session.scalar(
         sa.select(Conversation).where(Conversation.id == inbound.conversation_id).with_for_update()
     )
     if conversation is None:
         raise ConversationNotFound(inbound.conversation_id)
     message = session.get_one(Message, inbound.id)
+    if message.answered:
+        return list(replies_to(session, message.id))  # by another front desk that had the turn before it was lost
     message.answered = True
     message.understood = understood
     is_alarm = (understood or {}).get("safety", {}).get("level") in ("crisis", "emergency")

@@ -116,6 +116,7 @@ def _examine() -> Iterator[Finding]:
     yield _notifications(settings)
     yield from _database(settings)
     yield from _keys(settings)
+    yield from _redis(settings)
     yield _model(settings)
     yield from _ports(settings)
     yield from _clinic(settings)
@@ -284,6 +285,24 @@ def _is_there(url: str) -> bool:
     """Tell whether there is something to connect to: connecting to SQLite would make the file."""
     address = sa.make_url(url)
     return address.get_backend_name() != "sqlite" or not address.database or Path(address.database).exists()
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        return
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        with Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2) as redis:
+            redis.ping()
+    except (RedisError, OSError, ValueError) as error:
+        yield _problem(
+            f"Redis does not answer ({type(error).__name__}), so each front desk counts messages by itself. "
+            f"Check REDIS_URL, and that the server runs."
+        )
+        return
+    yield _ok("Redis answers")
 
 
 def _model(settings: Settings) -> Finding:

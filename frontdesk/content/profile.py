@@ -264,6 +264,13 @@ def _read(path: Path) -> dict[str, Any]:
 def _write_whole(path: Path, content: str) -> None:
     """Write a file in one step: whoever reads it meanwhile has the old one or the new one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(content, encoding="utf-8")
-    os.replace(fresh, path)
+    # A name of its own: another front desk on this machine may be writing the same.
+    descriptor, fresh = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.replace(fresh, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
+        raise

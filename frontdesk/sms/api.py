@@ -13,7 +13,7 @@ from twilio.twiml.messaging_response import MessagingResponse  # type: ignore[im
 from frontdesk.chat.service import ChatService
 from frontdesk.clinic import Clinic
 from frontdesk.db import Database
-from frontdesk.limits import MessageLimit
+from frontdesk.limits import Counters, MessageLimit
 from frontdesk.problems import Problem
 from frontdesk.settings import Settings
 from frontdesk.sms.inbound import InboundSms, StatusNotice, UnreadableSms
@@ -21,6 +21,7 @@ from frontdesk.sms.sending import STATUS_PATH, TwilioAccount, status_url
 from frontdesk.sms.service import Debts, Limits, SmsDesk
 from frontdesk.sms.signature import HEADER, BadSignature, WebhookSignature
 from frontdesk.sms.texts import load_texts
+from frontdesk.turns import SharedTurns
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +40,14 @@ class SmsApi:
     status_url: str | None
 
 
-def make_sms(settings: Settings, clinic: Clinic, database: Database, chat: ChatService) -> SmsApi:
+def make_sms(
+    settings: Settings,
+    clinic: Clinic,
+    database: Database,
+    chat: ChatService,
+    counters: Counters,
+    shared_turns: SharedTurns | None,
+) -> SmsApi:
     """Put the channel together; raise SettingsError when its texts cannot be read."""
     texts, keywords = load_texts(clinic)
     token = settings.twilio_auth_token
@@ -49,12 +57,13 @@ def make_sms(settings: Settings, clinic: Clinic, database: Database, chat: ChatS
         texts,
         keywords,
         Limits(
-            number=MessageLimit(settings.chat_limit_per_minute, "sms"),
-            all_numbers=MessageLimit(settings.sms_limit_per_minute, "sms all"),
-            told=MessageLimit(1, "sms told"),
+            number=MessageLimit(settings.chat_limit_per_minute, "sms", counters),
+            all_numbers=MessageLimit(settings.sms_limit_per_minute, "sms all", counters),
+            told=MessageLimit(1, "sms told", counters),
         ),
         settings.secret("lookup"),
         can_send=TwilioAccount.of(settings) is not None,
+        shared_turns=shared_turns,
     )
     return SmsApi(
         signature=WebhookSignature(token.get_secret_value() if token else None, settings.public_url),

@@ -6,7 +6,6 @@ Where nothing can be sent afterwards (no TWILIO_ACCOUNT_SID), the reply asks to 
 """
 
 import asyncio
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,6 +30,7 @@ from frontdesk.sms.models import OptOutSource, SmsNumber, SmsOutbound, TextKind
 from frontdesk.sms.sending import OPTED_OUT
 from frontdesk.sms.store import Debt
 from frontdesk.sms.texts import Keyword, Keywords, SmsTexts, bare
+from frontdesk.turns import SharedTurns, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +88,7 @@ class SmsDesk:
         secret: str,
         *,
         can_send: bool,
+        shared_turns: SharedTurns | None = None,
     ) -> None:
         self._database = database
         self._chat = chat
@@ -96,7 +97,7 @@ class SmsDesk:
         self._limits = limits
         self._secret = secret
         self._can_send = can_send
-        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._turns = Turns("sms", shared_turns)
         self._running: dict[str, asyncio.Task[Handled]] = {}
         self._replies: dict[str, asyncio.Task[str]] = {}
         self._made_up: set[str] = set()
@@ -136,9 +137,8 @@ class SmsDesk:
         """Answer what was promised an answer and nobody is about to answer: after a restart, or when Rasa was down."""
         owed = await run_in_threadpool(self._debts)
         for key in dict.fromkeys(debt.number_key for debt in owed):
-            lock = self._turns.setdefault(key, asyncio.Lock())
-            if not lock.locked():
-                async with lock:
+            if not self._turns.is_taken(key):
+                async with self._turns.turn(key):
                     if not await self._pay(next(debt.conversation_id for debt in owed if debt.number_key == key)):
                         return  # the assistant is down for the others too
 
@@ -192,8 +192,7 @@ class SmsDesk:
         except TooManyRequests:
             log.warning("sms_too_fast", message_sid=sms.message_sid)
             return Handled(self._too_fast(key))
-        lock = self._turns.setdefault(key, asyncio.Lock())
-        async with lock:
+        async with self._turns.turn(key):
             turn = await run_in_threadpool(self._open, sms, key)
             if turn.reply is not None:
                 return Handled(turn.reply)

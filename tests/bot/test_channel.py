@@ -101,6 +101,7 @@ def test_without_the_shared_secret_nothing_is_said(channel: Channel, conversatio
         b'{"conversation": 7, "channel": "widget", "text": "hello"}',
         b'{"conversation": "c", "channel": "widget", "text": " \\n"}',
         b'{"conversation": "c", "channel": "widget", "text": null}',
+        b'{"conversation": "c", "channel": "widget", "text": "hello", "id": 7}',
         b'{"conversation": "c", "channel": "widget", "text": {"intent": "zebra_command"}}',
     ],
 )
@@ -133,6 +134,42 @@ def test_an_answer_comes_with_all_it_says_about_itself(channel: Channel, convers
 def test_buttons_are_passed_on(channel: Channel, conversation: str) -> None:
     (message,) = channel.say("hello", conversation).json()["messages"]
     assert message["buttons"] == [{"title": "How long?", "payload": "How long does it take?"}]
+
+
+@pytest.mark.parametrize("text", ["how many minutes does an infusion take", "hello", "qwertz uiop"])
+def test_the_latest_message_again_gets_its_reply_again(channel: Channel, conversation: str, text: str) -> None:
+    first = channel.say(text, conversation, id="m-1").json()
+    again = channel.say(text, conversation, id="m-1")
+    assert again.status_code == 200
+    assert again.json() == first
+    assert len(channel.remembered(conversation)) == 1
+
+
+def test_in_a_form_a_message_again_answers_no_second_question(channel: Channel, conversation: str) -> None:
+    channel.say("book me a visit", conversation, id="m-1")
+    asked = channel.say("My back", conversation, id="m-2").json()
+    assert channel.say("My back", conversation, id="m-2").json() == asked
+    calls = len(channel.actions.calls)
+    saved = channel.say("The long one", conversation, id="m-3").json()
+    assert [message["lead"] for message in saved["messages"]] == ["KL-2345678"]
+    assert channel.say("The long one", conversation, id="m-3").json() == saved
+    assert len(channel.actions.calls) == calls + 1  # the action is not run again
+
+
+def test_another_message_with_the_same_words_is_heard(channel: Channel, conversation: str) -> None:
+    for number in range(3):
+        assert channel.say("hello", conversation, id=f"m-{number}").status_code == 200
+    assert channel.remembered(conversation) == ["hello"] * 3
+
+
+def test_a_message_whose_turn_failed_is_heard_when_it_comes_again(channel: Channel, conversation: str) -> None:
+    channel.actions.answers(500, {})
+    assert channel.say(VISITOR, conversation, id="m-1").status_code == 502
+    channel.actions.answers(200, SAVED)
+    saved = channel.say(VISITOR, conversation, id="m-1")
+    assert saved.status_code == 200
+    assert saved.json()["messages"][0]["text"] == "Saved as KL-2345678."
+    assert channel.remembered(conversation) == [VISITOR]
 
 
 def test_sms_has_a_wording_of_its_own(channel: Channel, conversation: str) -> None:

@@ -289,6 +289,23 @@ def test_an_inner_port_that_was_set_and_is_in_use_is_named(operator: Operator) -
     assert "RASA_PORT" in operator.refused("serve", "--no-train", RASA_PORT=operator.settings["PORT"])
 
 
+def test_parts_on_several_machines_have_to_share_what_they_share(operator: Operator) -> None:
+    said = operator.refused("serve", "--no-train", "--only", "frontdesk", RASA_URL="http://10.0.0.5:5005")
+    for name in ("RASA_SECRET", "SESSION_SECRET", "LOOKUP_SECRET", "ENCRYPTION_KEYS", "DATABASE_URL"):
+        assert name in said
+    said = operator.refused("serve", "--no-train", "--only", "rasa", RASA_HOST="0.0.0.0", RASA_SECRET="r" * 32)
+    assert "TRACKER_DATABASE_URL" in said
+    assert "RASA_SECRET" not in said
+
+
+def test_a_part_that_others_look_for_takes_no_other_port(operator: Operator) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        for part, name in (("rasa", "RASA_PORT"), ("actions", "ACTIONS_PORT"), ("frontdesk", "PORT")):
+            assert name in operator.refused("serve", "--no-train", "--only", part, **{name: port})
+
+
 def test_a_model_that_is_damaged_or_missing_is_not_served(operator: Operator, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()
@@ -327,7 +344,10 @@ def test_no_secret_is_on_a_command_line_or_in_the_log(server: Server) -> None:
     secrets = [*json.loads((server.data_dir / "secrets.json").read_text()).values(), server.twilio_token]
     ports = (server.port, server.rasa_port, server.actions_port)
     said = [Path(f"/proc/{pid}/cmdline").read_text() for port in ports for pid in pids_listening_on(port)]
-    said += [server.log.read_text(), (server.data_dir / "run" / str(server.port) / "endpoints.yml").read_text()]
+    said += [
+        server.log.read_text(),
+        (server.data_dir / "run" / f"rasa-{server.rasa_port}" / "endpoints.yml").read_text(),
+    ]
     assert not [secret for secret in secrets if any(secret in words for words in said)]
 
 
