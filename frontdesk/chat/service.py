@@ -17,10 +17,21 @@ from frontdesk.chat.models import Channel, Message, Sender
 from frontdesk.chat.rasa import RasaClient, RasaUnavailable
 from frontdesk.chat.store import Button
 from frontdesk.db import Database, utc_now
-from frontdesk.metrics import MESSAGES, REPLY_SECONDS
+from frontdesk.metrics import (
+    ALARMS,
+    GUARD_SECONDS,
+    MESSAGES,
+    REPLY_SECONDS,
+    STORE_SECONDS,
+    TURN_SECONDS,
+    Failure,
+    report,
+    stage,
+)
 from frontdesk.safety.guard import DANGERS, Alarm, Finding, Guard
 from frontdesk.safety.replies import SafetyReplies
 from frontdesk.safety.rules import Level
+from frontdesk.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -166,7 +177,7 @@ class ChatService:
 
     def alarm_in(self, text: str) -> Alarm | None:
         """Return what the rules say of a text that may mean danger; to be asked before anything else is done."""
-        alarm = self._guard.check(text).alarm
+        alarm = self._check(text).alarm
         return alarm if alarm and alarm.is_danger else None
 
     async def help(
@@ -182,6 +193,7 @@ class ChatService:
         """Answer a crisis or an emergency, whatever else works. Of a long text the end is kept, if `keep`."""
         message = self._replies.reply(alarm, channel)
         MESSAGES.labels(channel.value, message["kind"]).inc()
+        _count_alarm(alarm, channel)
         if not keep:
             return Reply(None, [public(message, "")])
         noting = asyncio.create_task(self._note(alarm, message, text, open_conversation, client_id))
@@ -189,7 +201,7 @@ class ChatService:
         if noting.done() and not noting.cancelled() and noting.exception() is None:
             return noting.result()
         reason = type(noting.exception()).__name__ if noting.done() else "late"
-        log.error("danger_not_noted", level=alarm.level.value, error=reason)
+        report(log, Failure.DANGER_NOT_NOTED, level=alarm.level.value, error=reason)
         noting.add_done_callback(lambda task: task.cancelled() or task.exception())
         return Reply(None, [public(message, "")])
 
@@ -211,6 +223,10 @@ class ChatService:
             stored = await run_in_threadpool(self._reply, received.message, [message], noticed)
             return Reply(conversation_id, stored, received.message.position)
 
+    def _check(self, text: str, before: str | None = None) -> Finding:
+        with stage("guard", GUARD_SECONDS):
+            return self._guard.check(text, before)
+
     def _lock(self, conversation_id: str) -> asyncio.Lock:
         return self._turns.setdefault(conversation_id, asyncio.Lock())
 
@@ -224,16 +240,31 @@ class ChatService:
         typed: bool = False,
         payload: str | None = None,
     ) -> Reply:
+        with span("turn", channel=channel.value), TURN_SECONDS.labels(channel.value).time():
+            return await self._whole_turn(conversation_id, channel, said, client_id, typed=typed, payload=payload)
+
+    async def _whole_turn(
+        self,
+        conversation_id: str,
+        channel: Channel,
+        said: Button,
+        client_id: str | None,
+        *,
+        typed: bool,
+        payload: str | None,
+    ) -> Reply:
         lock = self._lock(conversation_id)
         async with lock:
             received = await run_in_threadpool(self._receive, conversation_id, said.title, client_id, payload)
             position = received.message.position
             if received.replies is not None:
                 return Reply(conversation_id, received.replies, position)
-            finding = self._guard.check(said.text, received.before) if typed else Finding()
+            finding = self._check(said.text, received.before) if typed else Finding()
             own = self._own_reply(finding, received, said.text if typed else None, channel)
             if own is not None:
                 MESSAGES.labels(channel.value, own[0]["kind"]).inc()
+                if finding.alarm:
+                    _count_alarm(finding.alarm, channel)
                 noticed = _noticed(finding.alarm, paused=False) if finding.alarm else None
                 stored = await run_in_threadpool(self._reply, received.message, own, noticed)
                 return Reply(conversation_id, stored, position)
@@ -243,7 +274,7 @@ class ChatService:
                 stored = await run_in_threadpool(self._reply, received.message, taken, None)
                 return Reply(conversation_id, stored, position)
             try:
-                with REPLY_SECONDS.labels(channel.value).time():
+                with stage("rasa", REPLY_SECONDS.labels(channel.value)):
                     if received.pause_due:
                         await self._rasa.send(conversation_id, channel, PAUSE_TEXT, PAUSE_TOPIC)
                         await run_in_threadpool(self._paused, received.pause_due)
@@ -272,6 +303,7 @@ class ChatService:
             messages, alarm = self._made_safe(messages, finding, received, said.text, channel)
             MESSAGES.labels(channel.value, messages[0]["kind"]).inc()
             if alarm is not None:
+                _count_alarm(alarm, channel)
                 understood |= _noticed(alarm, paused=True)
             stored = await run_in_threadpool(self._reply, received.message, messages, understood)
             return Reply(conversation_id, stored, position)
@@ -347,7 +379,7 @@ class ChatService:
 
     def _receive(self, conversation_id: str, text: str, client_id: str | None, payload: str | None = None) -> Received:
         """Store the message; return it with what went before it, and with its replies when it was answered before."""
-        with self._database.session() as session:
+        with stage("store", STORE_SECONDS.labels("receive")), self._database.session() as session:
             message = store.add_inbound(session, conversation_id, text, client_id, payload)
             if message.answered:
                 replies = [_public(reply) for reply in store.replies_to(session, message.id)]
@@ -377,7 +409,7 @@ class ChatService:
         messages: list[dict[str, Any]],
         understood: dict[str, Any] | None,
     ) -> list[dict[str, Any]]:
-        with self._database.session() as session:
+        with stage("store", STORE_SECONDS.labels("reply")), self._database.session() as session:
             return [_public(reply) for reply in store.add_replies(session, inbound, messages, understood)]
 
     def _history(self, conversation_id: str, after: int) -> list[dict[str, Any]]:
@@ -391,6 +423,10 @@ class ChatService:
     def _forget(self, conversation_id: str) -> None:
         with self._database.session() as session:
             store.forget(session, conversation_id)
+
+
+def _count_alarm(alarm: Alarm, channel: Channel) -> None:
+    ALARMS.labels(channel.value, alarm.level.value, "rules" if alarm.rule else "model").inc()
 
 
 def _noticed(alarm: Alarm, *, paused: bool) -> dict[str, Any]:

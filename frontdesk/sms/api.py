@@ -14,6 +14,7 @@ from frontdesk.chat.service import ChatService
 from frontdesk.clinic import Clinic
 from frontdesk.db import Database
 from frontdesk.limits import MessageLimit
+from frontdesk.metrics import SMS_RECEIVED, SmsOutcome
 from frontdesk.problems import Problem
 from frontdesk.settings import Settings
 from frontdesk.sms.inbound import InboundSms, StatusNotice, UnreadableSms
@@ -110,6 +111,8 @@ async def _signed_form(request: Request, api: SmsApi, path: str) -> FormData:
         form = await _form(request)
         api.signature.check(path, request.url.query, form, signature)
     except BadSignature as error:
+        if path == PATH:
+            SMS_RECEIVED.labels(SmsOutcome.REFUSED).inc()
         log.warning("sms_refused", reason=error.reason)
         raise Problem(
             403,
