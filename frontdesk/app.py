@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -52,6 +53,8 @@ from frontdesk.trackers import open_trackers
 from frontdesk.widget.pages import router as widget_router
 
 log = structlog.get_logger(__name__)
+
+AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -159,10 +162,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.middleware("http")
     async def secure(request: Request, call_next):  # type: ignore[no-untyped-def]
-        response = await call_next(request)
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", API_POLICY)
+        response = _secured(await call_next(request))
         if request.url.path.startswith("/api/"):
             response.headers["Cache-Control"] = "no-store"
         return response
@@ -200,6 +200,13 @@ def _texts(settings: Settings, database: Database) -> list[SmsDestination]:
     """Return what sends texts; nothing when they can only be answered."""
     account = TwilioAccount.of(settings)
     return [SmsDestination(database, account, ZoneInfo(settings.clinic_timezone))] if account else []
+
+
+def _secured(response: AnyResponse) -> AnyResponse:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", API_POLICY)
+    return response
 
 
 def _answers(database: Database) -> bool:
@@ -248,4 +255,4 @@ def _translate_errors(app: FastAPI) -> None:
         # The route's pattern, not the address: that may hold an id.
         path = request.scope["route"].path if "route" in request.scope else None
         report(log, Failure.REQUEST_FAILED, path=path, error=type(error).__name__)
-        return unavailable(request.app.state.clinic).response()
+        return _secured(unavailable(request.app.state.clinic).response())  # made outside the middleware

@@ -72,10 +72,21 @@ def get_sms(request: Request) -> SmsApi:
 
 
 SmsDep = Annotated[SmsApi, Depends(get_sms)]
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "additionalProperties": {"type": "string"}, "required": ["MessageSid"]}
+            }
+        },
+    },
+    "parameters": [{"name": HEADER, "in": "header", "required": True, "schema": {"type": "string"}}],
+}
 router = APIRouter(tags=["sms"])
 
 
-@router.post(PATH)
+@router.post(PATH, openapi_extra=_FORM)
 async def receive_sms(request: Request, api: SmsDep) -> Response:
     """Answer one incoming text in TwiML. Errors: 403 not signed by Twilio, 400 no text, 413 too large."""
     form = await _signed_form(request, api, PATH)
@@ -91,7 +102,7 @@ async def receive_sms(request: Request, api: SmsDep) -> Response:
     return Response(twiml.to_xml(), media_type="application/xml")
 
 
-@router.post(STATUS_PATH)
+@router.post(STATUS_PATH, openapi_extra=_FORM)
 async def receive_status(request: Request, api: SmsDep) -> Response:
     """Take note of what became of a text. Errors: 403 not signed by Twilio, 400 no such notice, 413 too large."""
     form = await _signed_form(request, api, STATUS_PATH)
