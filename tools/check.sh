@@ -24,6 +24,9 @@ step() {
 step 'ruff: mistakes' "$app/ruff" check .
 step 'ruff: formatting' "$app/ruff" format --check .
 step 'mypy: front desk and actions' "$app/mypy"
+if [ -n "${CI:-}" ]; then
+    step 'audit: known vulnerabilities of dependencies' "$app/python" tools/audit.py
+fi
 step 'tests of what runs inside Rasa, rasa data validate among them' in_rasa pytest --confcutdir tests/bot tests/bot
 step 'train' ./ketalink train
 step 'conversation tests' in_rasa rasa test core --e2e --stories tests/conversations \
