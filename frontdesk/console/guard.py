@@ -24,7 +24,7 @@ from frontdesk.console.models import Role, Stage
 from frontdesk.console.rendering import render
 from frontdesk.console.sessions import SignedIn, SignedOut
 from frontdesk.console.state import Console
-from frontdesk.metrics import REFUSED, Failure, report
+from frontdesk.metrics import REFUSED
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +123,7 @@ class ConsoleRoute(APIRoute):
             except (RequestValidationError, HTTPException):
                 response = _refusal(request, not_found())
             except SQLAlchemyError as error:
-                report(log, Failure.DATABASE_UNAVAILABLE, error=type(error).__name__)
+                log.error("database_unavailable", error=type(error).__name__)
                 response = _refusal(request, _database_down(request))
             for name, value in HEADERS.items():
                 response.headers[name] = value
