@@ -1,8 +1,10 @@
 """The front desk's web application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -30,7 +32,7 @@ from frontdesk.content.profile import Profile, ProfileKeeper
 from frontdesk.db import Database, DatabaseUnavailable, open_database
 from frontdesk.health import ActionServerProbe
 from frontdesk.limits import Counters, MessageLimit
-from frontdesk.metrics import REGISTRY
+from frontdesk.metrics import READY, REGISTRY, Failure, report
 from frontdesk.outbox.background import Background
 from frontdesk.outbox.configured import configured
 from frontdesk.outbox.worker import Worker
@@ -45,11 +47,15 @@ from frontdesk.sms.api import make_sms
 from frontdesk.sms.api import router as sms_router
 from frontdesk.sms.sending import SmsDestination, TwilioAccount
 from frontdesk.sms.texts import load_texts as load_sms_texts
+from frontdesk.tracing import Tracing
+from frontdesk.tracing import use as use_tracing
 from frontdesk.trackers import open_trackers
 from frontdesk.turns import SharedTurns
 from frontdesk.widget.pages import router as widget_router
 
 log = structlog.get_logger(__name__)
+
+AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -80,6 +86,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        endpoint = settings.otel_exporter_otlp_endpoint
+        tracing = Tracing.to(endpoint) if endpoint else None
+        use_tracing(tracing)
         keeper = ProfileKeeper(profile, database)
         keeper.start()
         outbox.start()
@@ -99,6 +108,9 @@ def create_app(settings: Settings) -> FastAPI:
             await shared_turns.close()
         trackers.database.close()
         database.close()
+        if tracing is not None:
+            use_tracing(None)
+            await run_in_threadpool(tracing.stop)
 
     app = FastAPI(title="Ketalink front desk", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings = settings
@@ -130,13 +142,16 @@ def create_app(settings: Settings) -> FastAPI:
     async def alive() -> dict[str, str]:
         return {"status": "alive"}
 
+    async def checked() -> dict[str, bool]:
+        answers = await asyncio.gather(run_in_threadpool(_answers, database), rasa.is_ready(), actions.is_ready())
+        checks = dict(zip(("database", "rasa", "actions"), answers, strict=True))
+        for part, is_ready in checks.items():
+            READY.labels(part).set(is_ready)
+        return checks
+
     @app.get("/readyz", include_in_schema=False)
     async def ready() -> JSONResponse:
-        checks = {
-            "database": await run_in_threadpool(_answers, database),
-            "rasa": await rasa.is_ready(),
-            "actions": await actions.is_ready(),
-        }
+        checks = await checked()
         status = 200 if all(checks.values()) else 503
         return JSONResponse(
             {name: "ready" if ok else "down" for name, ok in checks.items()},
@@ -145,14 +160,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
+        await checked()
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     @app.middleware("http")
     async def secure(request: Request, call_next):  # type: ignore[no-untyped-def]
-        response = await call_next(request)
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", API_POLICY)
+        response = _secured(await call_next(request))
         if request.url.path.startswith("/api/"):
             response.headers["Cache-Control"] = "no-store"
         return response
@@ -202,6 +215,13 @@ def _texts(settings: Settings, database: Database) -> list[SmsDestination]:
     return [SmsDestination(database, account, ZoneInfo(settings.clinic_timezone))] if account else []
 
 
+def _secured(response: AnyResponse) -> AnyResponse:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", API_POLICY)
+    return response
+
+
 def _answers(database: Database) -> bool:
     try:
         database.check()
@@ -240,10 +260,12 @@ def _translate_errors(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     async def database_down(request: Request, error: SQLAlchemyError) -> JSONResponse:
-        log.error("database_unavailable", error=type(error).__name__)
+        report(log, Failure.DATABASE_UNAVAILABLE, error=type(error).__name__)
         return unavailable(request.app.state.clinic).response()
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", path=request.scope["route"].path if "route" in request.scope else None)
-        return unavailable(request.app.state.clinic).response()
+        # The route's pattern, not the address: that may hold an id.
+        path = request.scope["route"].path if "route" in request.scope else None
+        report(log, Failure.REQUEST_FAILED, path=path, error=type(error).__name__)
+        return _secured(unavailable(request.app.state.clinic).response())  # made outside the middleware

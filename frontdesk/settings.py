@@ -8,11 +8,11 @@ from enum import StrEnum
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -144,17 +144,33 @@ def _redis_address(url: SecretStr | None) -> SecretStr | None:
     return url
 
 
-def _inside_address(url: str | None) -> str | None:
-    if url is None:
-        return None
+def _http_address(url: str, hint: str) -> SplitResult:
+    """Return the parts of an address; raises ValueError for one that is not http, has no host or has credentials."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query or parts.username:
-        raise ValueError("write http://host:port, and nothing behind it")
+        raise ValueError(hint) from None
+    if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
+        raise ValueError(hint)
+    return parts
+
+
+def _inside_address(url: str | None) -> str | None:
+    if url is None:
+        return None
+    hint = "write http://host:port, and nothing behind it"
+    parts = _http_address(url, hint)
+    if parts.path.strip("/") or parts.query:
+        raise ValueError(hint)
     return url.rstrip("/")
+
+
+def _collector_address(url: str | None) -> str | None:
+    """Check a collector's address. Plain http is taken: a trace holds fixed words and times, nothing of a patient."""
+    if url is not None:
+        _http_address(url, "this is no address of a collector; write http://host:4318")
+    return url
 
 
 def _twilio_address(url: str) -> str:
@@ -166,6 +182,7 @@ InsideAddress = Annotated[str | None, AfterValidator(_inside_address)]
 TwilioAddress = Annotated[str, AfterValidator(_twilio_address)]
 EmailAddress = Annotated[str | None, AfterValidator(_email_address)]
 EmailAddresses = Annotated[str, AfterValidator(_email_addresses)]
+CollectorAddress = Annotated[str | None, AfterValidator(_collector_address)]
 WebhookAddress = Annotated[str | None, AfterValidator(_webhook_address)]
 
 
@@ -197,6 +214,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1"
 
     data_dir: ProjectPath = Path("var")
+    # A file for each setting that should be in no environment, named as the setting is, in small letters.
+    secrets_dir: ProjectPath | None = None
     database_url: DatabaseAddress = None
     tracker_database_url: DatabaseAddress = None
     clinic_profile: ProjectPath = Path("data/clinic.yml")
@@ -260,6 +279,12 @@ class Settings(BaseSettings):
     keep_failed_notifications_days: Days = 90
 
     log_level: Annotated[str, AfterValidator(_log_level)] = "INFO"
+    otel_exporter_otlp_endpoint: CollectorAddress = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value != ""}
 
     @property
     def database(self) -> str:
@@ -360,10 +385,22 @@ class Settings(BaseSettings):
         return value
 
 
+def _readable_folder(folder: Path) -> Path:
+    try:
+        for file in folder.iterdir():
+            if file.is_file():
+                file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"SECRETS_DIR: {error.filename} cannot be read: {error.strerror}.") from None
+    return folder
+
+
 def load_settings() -> Settings:
     """Read the settings; raise SettingsError with the name of each one that cannot be used."""
     try:
         settings = Settings()
+        if settings.secrets_dir is not None:
+            settings = Settings(_secrets_dir=_readable_folder(settings.secrets_dir))  # type: ignore[call-arg]
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg'].removeprefix('Value error, ')}"

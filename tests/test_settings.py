@@ -85,6 +85,8 @@ def test_the_example_can_be_used_as_it_is_with_every_line_taken_in(
         ("WEBHOOK_URL", "hooks.example"),
         ("WEBHOOK_URL", "http://hooks.example/x"),
         ("WEBHOOK_URL", "https://user:word@hooks.example/x"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:word@collector:4318"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +106,29 @@ def test_an_empty_setting_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PORT", "")
     monkeypatch.setenv("DATABASE_URL", "")
     assert load_settings().port == 8000
+
+
+def test_secrets_come_from_files_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "rasa_secret").write_text("from a file, 32 characters or more\n")
+    (folder / "session_secret").write_text("from a file, 32 characters or more\n")
+    (folder / "database_url").write_text("postgresql://someone@db.example/ketalink\n")
+    (folder / "smtp_password").write_text("")
+    (folder / "something_else").write_text("of no meaning here")
+    monkeypatch.setenv("SECRETS_DIR", str(folder))
+    monkeypatch.setenv("SESSION_SECRET", "from the environment, 32 or more characters")
+    settings = load_settings()
+    assert settings.secret("rasa") == "from a file, 32 characters or more"
+    assert settings.secret("session") == "from the environment, 32 or more characters"
+    assert settings.database == "postgresql+psycopg://someone@db.example/ketalink"
+    assert settings.smtp_password is None
+
+
+def test_a_secrets_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "gone"))
+    with pytest.raises(SettingsError, match=r"SECRETS_DIR: .*gone"):
+        load_settings()
 
 
 def test_an_env_file_that_is_not_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,9 @@ step() {
 step 'ruff: mistakes' "$app/ruff" check .
 step 'ruff: formatting' "$app/ruff" format --check .
 step 'mypy: front desk and actions' "$app/mypy"
+if [ -n "${CI:-}" ]; then
+    step 'audit: known vulnerabilities of dependencies' "$app/python" tools/audit.py
+fi
 # Beside what trains and asks the model: each of the two keeps one processor busy.
 in_rasa pytest --confcutdir tests/bot tests/bot >"$out/inside-rasa.txt" 2>&1 &
 inside_rasa=$!

@@ -1,4 +1,4 @@
-"""Make the project's two environments: `python3 tools/setup.py [--test]`.
+"""Make the project's two environments: `python3 tools/setup.py [--test] [--only rasa|app]`.
 
 Runs with whatever `python3` the machine has (3.8 or newer, standard library only); what it makes is
 Python 3.11. `.venv/rasa` holds Rasa and nothing else, `.venv/app` the rest; `--test` adds the tools of the
@@ -120,7 +120,7 @@ TEST = Environment(
     name="app",
     requirements="test.txt",
     stamped=["app.txt", "test.txt"],
-    gigabytes=0.6,
+    gigabytes=0.8,
     imports=[*APP.imports, "pytest", "hypothesis"],
 )
 
@@ -128,7 +128,8 @@ TEST = Environment(
 def main():
     options = argument_parser().parse_args()
     try:
-        set_up([RASA, TEST if options.test else APP], use_uv=not options.pip)
+        wanted = {"rasa": RASA, "app": TEST if options.test else APP}
+        set_up([wanted[options.only]] if options.only else list(wanted.values()), use_uv=not options.pip)
     except SetupError as error:
         print(f"\nset-up stopped: {error}", file=sys.stderr)
         return 1
@@ -146,6 +147,7 @@ def argument_parser():
         description="Make the project's environments in .venv/, or say that they are current."
     )
     parser.add_argument("--test", action="store_true", help="also what the test suite needs")
+    parser.add_argument("--only", choices=["rasa", "app"], help="make this environment alone")
     parser.add_argument("--pip", action="store_true", help="install with plain pip, even where uv is at hand")
     return parser
 

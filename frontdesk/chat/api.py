@@ -28,6 +28,8 @@ from frontdesk.safety.guard import Alarm
 # 2,000 characters as JSON escapes are 24,000 bytes; the rest is the token and room to spare.
 LARGEST_BODY = 64_000
 LONGEST_CLIENT_ID = 100
+# What a place in a conversation can be in every database.
+LAST_PLACE = 2**31 - 1
 # Of the answer to a message: the message's place in the conversation, as `seq` gives it in the history.
 PLACE_HEADER = "X-Message-Seq"
 
@@ -66,6 +68,35 @@ def check_origin(request: Request, chat: ChatDep) -> None:
         ) from error
 
 
+def _takes(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """Describe a body that a route reads by itself, for `/openapi.json`."""
+    body = {"type": "object", "properties": properties, "required": list(required)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
+
+
+_TEXT = {"type": ["string", "null"]}
+_MESSAGE = _takes(
+    {
+        "session": _TEXT,
+        "text": {**_TEXT, "maxLength": LONGEST_MESSAGE},
+        "payload": _TEXT,
+        "id": {**_TEXT, "minLength": 1, "maxLength": LONGEST_CLIENT_ID},
+        "after": {**_TEXT, "minLength": 1, "maxLength": LONGEST_CLIENT_ID},
+    }
+)
+_FEEDBACK = _takes(
+    {
+        "session": {"type": "string"},
+        "message": {"type": "string"},
+        "helpful": {"type": ["boolean", "null"]},
+    },
+    "session",
+    "message",
+)
+_WITH_TOKEN = {
+    "parameters": [{"name": "Authorization", "in": "header", "required": True, "schema": {"type": "string"}}],
+}
+
 router = APIRouter(prefix="/api/chat", tags=["chat"], dependencies=[Depends(check_origin)])
 
 
@@ -100,7 +131,7 @@ class InboundMessage:
         return cls(values["session"], values["text"], values["payload"], values["id"], values["after"])
 
 
-@router.post("")
+@router.post("", openapi_extra=_MESSAGE)
 async def send_message(request: Request, chat: ChatDep) -> JSONResponse:
     """Answer a message or a button.
 
@@ -144,8 +175,10 @@ async def welcome(chat: ChatDep) -> JSONResponse:
     return JSONResponse({"session": chat.tokens.opening(), **chat.welcome.content})
 
 
-@router.get("/history")
-async def read_history(request: Request, chat: ChatDep, after: Annotated[int, Query(ge=0)] = 0) -> JSONResponse:
+@router.get("/history", openapi_extra=_WITH_TOKEN)
+async def read_history(
+    request: Request, chat: ChatDep, after: Annotated[int, Query(ge=0, le=LAST_PLACE)] = 0
+) -> JSONResponse:
     """Return the conversation so far, or what came after the place `after` in it. Errors: 401."""
     token = _bearer(request)
     session = _session(chat, token)
@@ -158,7 +191,7 @@ async def read_history(request: Request, chat: ChatDep, after: Annotated[int, Qu
     return JSONResponse({"session": chat.tokens.issue(session.conversation_id), "messages": messages})
 
 
-@router.post("/feedback", status_code=204)
+@router.post("/feedback", status_code=204, openapi_extra=_FEEDBACK)
 async def give_feedback(request: Request, chat: ChatDep) -> Response:
     """Keep whether a reply helped: `{"session", "message": its id, "helpful": true|false|null}`. Errors: 400, 401."""
     content = _json_object(await _body(request))
@@ -173,7 +206,7 @@ async def give_feedback(request: Request, chat: ChatDep) -> Response:
     return Response(status_code=204)
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, openapi_extra=_WITH_TOKEN)
 async def forget_conversation(request: Request, chat: ChatDep) -> Response:
     """Forget the conversation. Errors: 401, 503 (nothing is deleted; it can be asked for again)."""
     conversation_id = _session(chat, _bearer(request)).conversation_id

@@ -16,10 +16,21 @@ from frontdesk.chat.models import Channel, Message, Sender
 from frontdesk.chat.rasa import RasaClient, RasaUnavailable
 from frontdesk.chat.store import Button
 from frontdesk.db import Database, utc_now
-from frontdesk.metrics import MESSAGES, REPLY_SECONDS
+from frontdesk.metrics import (
+    ALARMS,
+    GUARD_SECONDS,
+    MESSAGES,
+    REPLY_SECONDS,
+    STORE_SECONDS,
+    TURN_SECONDS,
+    Failure,
+    report,
+    stage,
+)
 from frontdesk.safety.guard import DANGERS, Alarm, Finding, Guard
 from frontdesk.safety.replies import SafetyReplies
 from frontdesk.safety.rules import Level
+from frontdesk.tracing import span
 from frontdesk.turns import SharedTurns, Turns
 
 log = structlog.get_logger(__name__)
@@ -171,7 +182,7 @@ class ChatService:
 
     def alarm_in(self, text: str) -> Alarm | None:
         """Return what the rules say of a text that may mean danger; to be asked before anything else is done."""
-        alarm = self._guard.check(text).alarm
+        alarm = self._check(text).alarm
         return alarm if alarm and alarm.is_danger else None
 
     async def help(
@@ -187,6 +198,7 @@ class ChatService:
         """Answer a crisis or an emergency, whatever else works. Of a long text the end is kept, if `keep`."""
         message = self._replies.reply(alarm, channel)
         MESSAGES.labels(channel.value, message["kind"]).inc()
+        _count_alarm(alarm, channel)
         if not keep:
             return Reply(None, [public(message, "")])
         noting = asyncio.create_task(self._note(alarm, message, text, open_conversation, client_id))
@@ -194,7 +206,7 @@ class ChatService:
         if noting.done() and not noting.cancelled() and noting.exception() is None:
             return noting.result()
         reason = type(noting.exception()).__name__ if noting.done() else "late"
-        log.error("danger_not_noted", level=alarm.level.value, error=reason)
+        report(log, Failure.DANGER_NOT_NOTED, level=alarm.level.value, error=reason)
         noting.add_done_callback(lambda task: task.cancelled() or task.exception())
         return Reply(None, [public(message, "")])
 
@@ -216,6 +228,10 @@ class ChatService:
             stored = await run_in_threadpool(self._reply, received.message, [message], noticed)
             return Reply(conversation_id, stored, received.message.position)
 
+    def _check(self, text: str, before: str | None = None) -> Finding:
+        with stage("guard", GUARD_SECONDS):
+            return self._guard.check(text, before)
+
     async def _turn(
         self,
         conversation_id: str,
@@ -226,15 +242,30 @@ class ChatService:
         typed: bool = False,
         payload: str | None = None,
     ) -> Reply:
+        with span("turn", channel=channel.value), TURN_SECONDS.labels(channel.value).time():
+            return await self._whole_turn(conversation_id, channel, said, client_id, typed=typed, payload=payload)
+
+    async def _whole_turn(
+        self,
+        conversation_id: str,
+        channel: Channel,
+        said: Button,
+        client_id: str | None,
+        *,
+        typed: bool,
+        payload: str | None,
+    ) -> Reply:
         async with self._turns.turn(conversation_id):
             received = await run_in_threadpool(self._receive, conversation_id, said.title, client_id, payload)
             position = received.message.position
             if received.replies is not None:
                 return Reply(conversation_id, received.replies, position)
-            finding = self._guard.check(said.text, received.before) if typed else Finding()
+            finding = self._check(said.text, received.before) if typed else Finding()
             own = self._own_reply(finding, received, said.text if typed else None, channel)
             if own is not None:
                 MESSAGES.labels(channel.value, own[0]["kind"]).inc()
+                if finding.alarm:
+                    _count_alarm(finding.alarm, channel)
                 noticed = _noticed(finding.alarm, paused=False) if finding.alarm else None
                 stored = await run_in_threadpool(self._reply, received.message, own, noticed)
                 return Reply(conversation_id, stored, position)
@@ -244,7 +275,7 @@ class ChatService:
                 stored = await run_in_threadpool(self._reply, received.message, taken, None)
                 return Reply(conversation_id, stored, position)
             try:
-                with REPLY_SECONDS.labels(channel.value).time():
+                with stage("rasa", REPLY_SECONDS.labels(channel.value)):
                     if received.pause_due:
                         # By the id of the message with the alarm, which Rasa has not been sent.
                         await self._rasa.send(conversation_id, channel, received.pause_due, PAUSE_TEXT, PAUSE_TOPIC)
@@ -279,6 +310,7 @@ class ChatService:
             messages, alarm = self._made_safe(messages, finding, received, said.text, channel)
             MESSAGES.labels(channel.value, messages[0]["kind"]).inc()
             if alarm is not None:
+                _count_alarm(alarm, channel)
                 understood |= _noticed(alarm, paused=True)
             stored = await run_in_threadpool(self._reply, received.message, messages, understood)
             return Reply(conversation_id, stored, position)
@@ -354,7 +386,7 @@ class ChatService:
 
     def _receive(self, conversation_id: str, text: str, client_id: str | None, payload: str | None = None) -> Received:
         """Store the message; return it with what went before it, and with its replies when it was answered before."""
-        with self._database.session() as session:
+        with stage("store", STORE_SECONDS.labels("receive")), self._database.session() as session:
             message = store.add_inbound(session, conversation_id, text, client_id, payload)
             if message.answered:
                 replies = [_public(reply) for reply in store.replies_to(session, message.id)]
@@ -384,7 +416,7 @@ class ChatService:
         messages: list[dict[str, Any]],
         understood: dict[str, Any] | None,
     ) -> list[dict[str, Any]]:
-        with self._database.session() as session:
+        with stage("store", STORE_SECONDS.labels("reply")), self._database.session() as session:
             return [_public(reply) for reply in store.add_replies(session, inbound, messages, understood)]
 
     def _history(self, conversation_id: str, after: int) -> list[dict[str, Any]]:
@@ -398,6 +430,10 @@ class ChatService:
     def _forget(self, conversation_id: str) -> None:
         with self._database.session() as session:
             store.forget(session, conversation_id)
+
+
+def _count_alarm(alarm: Alarm, channel: Channel) -> None:
+    ALARMS.labels(channel.value, alarm.level.value, "rules" if alarm.rule else "model").inc()
 
 
 def _noticed(alarm: Alarm, *, paused: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 import structlog
 from sqlalchemy.orm import Session
 
+from frontdesk.metrics import Failure, report
 from frontdesk.outbox import store
 from frontdesk.outbox.worker import Worker
 
@@ -62,7 +63,7 @@ class Background:
                     self._due[name].set()
             except Exception as error:
                 # Whatever it is, a thread that ended would tell nobody anything any more.
-                log.error("outbox_failed", error=type(error).__name__)
+                report(log, Failure.OUTBOX_FAILED, error=type(error).__name__)
                 pause = REST_SECONDS
             self._nudged.wait(pause)
 
@@ -75,4 +76,4 @@ class Background:
                 while not self._stopping.is_set() and self._worker.deliver_next(name):
                     pass
             except Exception as error:
-                log.error("outbox_failed", error=type(error).__name__)
+                report(log, Failure.OUTBOX_FAILED, error=type(error).__name__)

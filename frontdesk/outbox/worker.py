@@ -14,7 +14,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from frontdesk.db import Database, utc_now
-from frontdesk.metrics import NOTIFICATIONS, NOTIFICATIONS_WAITING_SECONDS
+from frontdesk.metrics import (
+    NOTIFICATIONS,
+    NOTIFICATIONS_GIVEN_UP,
+    NOTIFICATIONS_WAITING,
+    NOTIFICATIONS_WAITING_SECONDS,
+)
 from frontdesk.outbox import store
 from frontdesk.outbox.destination import FIRST_PAUSE, DeliveryFailed, Destination, NotNow
 from frontdesk.outbox.models import OutboxDelivery
@@ -63,8 +68,11 @@ class Worker:
                 pass
             given_up = store.give_up_unknown(session, self.destinations, now)
             oldest = store.oldest_waiting(session)
+            waiting, dead = store.count_waiting(session), store.count_given_up(session)
             due = store.due_destinations(session, now)
         NOTIFICATIONS_WAITING_SECONDS.set((now - oldest).total_seconds() if oldest else 0)
+        NOTIFICATIONS_WAITING.set(waiting)
+        NOTIFICATIONS_GIVEN_UP.set(dead)
         if given_up:
             log.warning("notifications_given_up", error=store.NOT_CONFIGURED, count=given_up)
         return due & self.destinations.keys()

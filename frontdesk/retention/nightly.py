@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from frontdesk.db import utc_now
+from frontdesk.metrics import Failure, report
 from frontdesk.retention.purge import Purge
 
 log = structlog.get_logger(__name__)
@@ -63,4 +64,4 @@ class Nightly:
                 self.look()
             except Exception as error:
                 # Whatever it is, it may be gone the next time; only its kind, for its text may hold data.
-                log.error("purge_failed", error=type(error).__name__)
+                report(log, Failure.PURGE_FAILED, error=type(error).__name__)

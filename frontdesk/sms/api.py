@@ -14,6 +14,7 @@ from frontdesk.chat.service import ChatService
 from frontdesk.clinic import Clinic
 from frontdesk.db import Database
 from frontdesk.limits import Counters, MessageLimit
+from frontdesk.metrics import SMS_RECEIVED, SmsOutcome
 from frontdesk.problems import Problem
 from frontdesk.settings import Settings
 from frontdesk.sms.inbound import InboundSms, StatusNotice, UnreadableSms
@@ -80,10 +81,21 @@ def get_sms(request: Request) -> SmsApi:
 
 
 SmsDep = Annotated[SmsApi, Depends(get_sms)]
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "additionalProperties": {"type": "string"}, "required": ["MessageSid"]}
+            }
+        },
+    },
+    "parameters": [{"name": HEADER, "in": "header", "required": True, "schema": {"type": "string"}}],
+}
 router = APIRouter(tags=["sms"])
 
 
-@router.post(PATH)
+@router.post(PATH, openapi_extra=_FORM)
 async def receive_sms(request: Request, api: SmsDep) -> Response:
     """Answer one incoming text in TwiML. Errors: 403 not signed by Twilio, 400 no text, 413 too large."""
     form = await _signed_form(request, api, PATH)
@@ -99,7 +111,7 @@ async def receive_sms(request: Request, api: SmsDep) -> Response:
     return Response(twiml.to_xml(), media_type="application/xml")
 
 
-@router.post(STATUS_PATH)
+@router.post(STATUS_PATH, openapi_extra=_FORM)
 async def receive_status(request: Request, api: SmsDep) -> Response:
     """Take note of what became of a text. Errors: 403 not signed by Twilio, 400 no such notice, 413 too large."""
     form = await _signed_form(request, api, STATUS_PATH)
@@ -119,6 +131,8 @@ async def _signed_form(request: Request, api: SmsApi, path: str) -> FormData:
         form = await _form(request)
         api.signature.check(path, request.url.query, form, signature)
     except BadSignature as error:
+        if path == PATH:
+            SMS_RECEIVED.labels(SmsOutcome.REFUSED).inc()
         log.warning("sms_refused", reason=error.reason)
         raise Problem(
             403,

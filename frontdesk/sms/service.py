@@ -22,6 +22,7 @@ from frontdesk.chat.service import AssistantUnavailable, ChatService, EmptyMessa
 from frontdesk.chat.store import ConversationNotFound, UnknownPayload
 from frontdesk.db import Database, utc_now
 from frontdesk.limits import MessageLimit, TooManyRequests
+from frontdesk.metrics import SMS_RECEIVED, Failure, SmsOutcome, count_sms_status, report
 from frontdesk.safety.guard import Alarm
 from frontdesk.sms import store
 from frontdesk.sms.compose import Composed, compose, is_danger, plain
@@ -120,6 +121,7 @@ class SmsDesk:
         """
         alarm = self._chat.alarm_in(sms.body)
         if alarm is not None:
+            SMS_RECEIVED.labels(SmsOutcome.DANGER).inc()
             return await self._help(alarm, sms)
         reply = self._replies.get(sms.message_sid)
         if reply is None:
@@ -170,10 +172,11 @@ class SmsDesk:
             task.add_done_callback(lambda _: self._running.pop(sms.message_sid, None))
         # Not cancelled when it is late: what Rasa has understood by then must not be asked again.
         await asyncio.wait({task}, timeout=LONGEST_WAIT_SECONDS)
+        SMS_RECEIVED.labels(SmsOutcome.ANSWERED if task.done() else SmsOutcome.LATE).inc()
         try:
             return task.result().reply if task.done() else await self._late(sms, key, task)
         except SQLAlchemyError as error:
-            log.error("sms_not_stored", message_sid=sms.message_sid, error=type(error).__name__)
+            report(log, Failure.SMS_NOT_STORED, message_sid=sms.message_sid, error=type(error).__name__)
             if self._keyword(sms) is not None:
                 raise  # nothing may be confirmed that could not be noted down
             return plain(self._texts.unavailable)
@@ -287,7 +290,7 @@ class SmsDesk:
                 continue
             if utc_now() - debt.since < OWED_AT_MOST:
                 return False
-            log.error("sms_given_up", message_sid=debt.message_sid)
+            report(log, Failure.SMS_GIVEN_UP, message_sid=debt.message_sid)
             await run_in_threadpool(self._give_up, debt)
         return True
 
@@ -459,6 +462,7 @@ class SmsDesk:
                 text.message_sid = notice.message_sid  # the callback was faster than the answer of the API
             changed = store.advance(row, notice.status, notice.error_code, now)
         if changed:
+            count_sms_status(notice.status)
             log.info("sms_status", message_sid=notice.message_sid, status=notice.status, error=notice.error_code)
 
 
@@ -486,10 +490,10 @@ class Debts:
                 await self._desk.pay_debts()
             except Exception as error:
                 # Whatever it is: one that ended would leave everybody waiting.
-                log.error("sms_debts_not_paid", error=type(error).__name__)
+                report(log, Failure.SMS_DEBTS_NOT_PAID, error=type(error).__name__)
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        log.error("sms_late_failed", error=type(error).__name__)
+        report(log, Failure.SMS_LATE_FAILED, error=type(error).__name__)

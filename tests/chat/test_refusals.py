@@ -52,6 +52,22 @@ def test_without_rasa_the_message_is_kept_and_the_503_helps(client: TestClient) 
     assert [entry["text"] for entry in history.json()["messages"]] == ["how long does an infusion take"]
 
 
+def test_an_unforeseen_error_helps_and_has_the_headers_of_every_answer(client: TestClient) -> None:
+    client.app.state.chat = None  # type: ignore[attr-defined]  # a mistake in the program
+    response = client.get("/api/chat/welcome")
+    assert response.status_code == 503
+    assert "988" in response.json()["detail"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_a_place_that_no_conversation_has_is_malformed(client: TestClient) -> None:
+    opening = client.get("/api/chat/welcome").json()["session"]
+    headers = {"Authorization": f"Bearer {opening}"}
+    assert client.get("/api/chat/history", params={"after": 2**63}, headers=headers).status_code == 400
+    assert client.get("/api/chat/history", params={"after": 7}, headers=headers).status_code == 200
+
+
 def test_the_clinics_number_is_in_the_503_once_the_profile_has_it(tmp_path: Path) -> None:
     profile = tmp_path / "clinic.yml"
     profile.write_text("name: Ketalink Ketamine Center\nphone: (516) 555-0100\n")
