@@ -4,8 +4,9 @@
 `Authorization: Bearer <secret>`; for a button that stands for a topic also its `"topic"`, for words that speak of
 danger only to deny it `"denies_danger": true`. With the front desk's `"id"` of the message, a conversation's latest
 message that comes again gets the reply it got and is not heard twice. It answers
-`{"messages": [...], "understood": {"intent", "confidence", "ranking", "topics"}}`. A turn that failed, in Rasa or in
-the action server, is answered with 502 and is not remembered, so the same message can be sent again.
+`{"messages": [...], "understood": {"intent", "confidence", "ranking", "topics", "asks_for_verdict"}}`. A turn that
+failed, in Rasa or in the action server, is answered with 502 and is not remembered, so the same message can be sent
+again.
 `DELETE /webhooks/frontdesk/conversations/<id>` forgets a conversation.
 """
 

@@ -3,8 +3,8 @@
 In: `{"text", "after": [earlier messages of the conversation], "denies_danger": true}`; all but the text may be missing.
 First out: `{"ready": true}`;
 then for each line `{"intent": "session/duration", "topics": ["session/duration"], "confidence": 0.93, "band": "sure",
-"ranking": [{"name", "confidence"}]}`, best first. `topics` are those that would be answered. `band` is "sure",
-"unsure" (it would be asked which topic is meant) or "low".
+"ranking": [{"name", "confidence"}], "asks_for_verdict": false}`, best first. `topics` are those that would be answered.
+`band` is "sure", "unsure" (it would be asked which topic is meant) or "low".
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from rasa.shared.core.domain import Domain
 
 from bot.channel import as_plain_text
 from bot.offline import JsonLines, argument, load
-from bot.turn import DENIES_DANGER, OFFERED, TOPICS, Context, current_context
+from bot.turn import ASKS_FOR_VERDICT, DENIES_DANGER, OFFERED, TOPICS, Context, current_context
 
 RANKING_LENGTH = 5
 
@@ -35,6 +35,7 @@ def understood(parsed: Dict[str, Any], domain: Domain) -> Dict[str, Any]:
         "confidence": intent["confidence"] if band == "sure" else ranking[0]["confidence"] if ranking else 0.0,
         "band": band,
         "ranking": ranking[:RANKING_LENGTH],
+        "asks_for_verdict": bool(parsed.get(ASKS_FOR_VERDICT)),
     }
 
 

@@ -20,7 +20,7 @@ from bot.compaction import KEPT_TURNS, compacted
 from bot.encryption import Keyring, UnknownKey, load_keyring
 from bot.old_events import convert_events
 from bot.tracker_table import TrackerTable, database_url
-from bot.turn import TOPICS, AlreadyAnswered, Context, current_context, current_turn, note_failure
+from bot.turn import ASKS_FOR_VERDICT, TOPICS, AlreadyAnswered, Context, current_context, current_turn, note_failure
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +137,7 @@ def _understood(message: UserUttered) -> dict[str, Any]:
         "confidence": message.intent.get("confidence"),
         "ranking": parsed.get("intent_ranking", [])[:3],
         "topics": parsed.get(TOPICS, []),
+        "asks_for_verdict": bool(parsed.get(ASKS_FOR_VERDICT)),
     }
 
 

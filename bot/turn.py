@@ -16,6 +16,7 @@ from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 # What a message was understood as, kept with it in the tracker (keys of its parse data).
 TOPICS = "topics"  # those answered
 OFFERED = "offered"  # those the reply asks to choose from ("did you mean")
+ASKS_FOR_VERDICT = "asks_for_verdict"  # about this one person, which only the care team can give
 CHOSEN_FROM = "chosen_from"  # those it was chosen from
 DENIES_DANGER = "denies_danger"  # in a message's metadata: the front desk's rules have read it as a denial
 _LOOKED_BACK = 3  # messages; thanks and the like may come between a question and what follows it

@@ -88,16 +88,23 @@ class Assistant:
         """Return what a message is about."""
         return self.interpreter.understand(self.read(asked))
 
-    def split_signals(self, asked: Asked) -> list[float] | None:
-        """Return SPLIT_SIGNALS of the best split, or None where no split has two parts that are sure by themselves."""
+    def split_signals(self, asked: Asked) -> list[list[float]]:
+        """Return SPLIT_SIGNALS of the splits to fit to: of several questions the best one, of a single one all.
+
+        None where no split has two parts that are sure by themselves.
+        """
         reading = self.read(asked)
         whole = self.model.scores([reading.text])[0]
         found = []
         for split in reading.splits:
             parts = self.interpreter.sure_parts(self.model.scores(split.parts))
             if len(parts) > 1:
-                found.append(self.interpreter.split_signals(whole, split, parts))
-        return max(found, key=lambda signals: signals[0] + FOR_CLAUSES * (signals[4] + signals[6]), default=None)
+                found.append((self.interpreter.split_signals(whole, split, parts), {name for name, _sure in parts}))
+        if len(asked.accepted) == 1:
+            return [signals for signals, _names in found]
+        right = [entry for entry in found if all(accepted & entry[1] for accepted in asked.accepted)]
+        of_best = [signals for signals, _names in right or found]
+        return [max(of_best, key=lambda row: row[0] + FOR_CLAUSES * (row[4] + row[6]))] if of_best else []
 
     def follow_up_signals(self, asked: Asked) -> list[float]:
         """Return follow_up.SIGNALS."""
@@ -169,9 +176,8 @@ def main() -> None:
         rows, truth = [], []
         for asked in single + double:
             signals = assistant.split_signals(asked)
-            if signals is not None:
-                rows.append(signals)
-                truth.append(len(asked.accepted) > 1)
+            rows.extend(signals)
+            truth.extend([len(asked.accepted) > 1] * len(signals))
         fit("answer the parts", SPLIT_SIGNALS, rows, truth)
         in_pairs = pairs()
         fit(

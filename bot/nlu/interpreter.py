@@ -19,18 +19,16 @@ SURE_PART = 0.5
 # How likely a message is as many questions as a split of it has parts. Fitted on tests/understanding/development
 # (benchmarks/nlu/interpretation.py) to the signals that `split_signals` returns.
 SPLIT_SIGNALS = ("least sure", "most sure", "in whole", "whole", "at clauses", "whole is a part", "each asks")
-SPLIT_WEIGHTS = (4.46, 1.50, 3.15, -2.85, 1.51, -1.60, 1.65)
-SPLIT_BIAS = -3.36
-SPLIT_FROM = 0.5  # probability; lower, and more single questions get a second answer than double ones gain one
+SPLIT_WEIGHTS = (6.30, 1.85, 2.04, -5.75, 0.75, -0.28, 1.25)
+SPLIT_BIAS = -1.96
+SPLIT_FROM = 0.65  # probability; lower, and more single questions get a second answer than double ones gain one
 # A message that is this sure as a whole is one question: nothing is gained by looking for others, and time is lost.
-SURE_WHOLE = 0.8
+SURE_WHOLE = 0.9
 # Whatever else is asked, only this is answered: when a sentence, or the message as a whole, is this likely about it.
+# A sentence alone is torn from what explains it. Chosen on tests/safety/development_3.jsonl.
 DANGER = "crisis/"
-DANGER_IN_SENTENCE = 0.6
-DANGER_IN_WHOLE = 0.5
-# The rules that run before the model miss hardly any emergency; below this it saw one in "trouble sleeping".
-EMERGENCY = "crisis/medical_emergency"
-EMERGENCY_FROM = 0.61
+DANGER_IN_SENTENCE = 0.75
+DANGER_IN_WHOLE = 0.45
 
 # Who leaves a phone number or an address wants to be contacted, unless the message is surely about something else;
 # these are not: they are what a request sounds like.
@@ -144,8 +142,7 @@ class Interpreter:
             if self._is_danger[index]:
                 in_whole = float(whole[index])
                 in_sentence = max((float(scores[index]) for scores in others), default=0.0)
-                least = EMERGENCY_FROM if topic == EMERGENCY else 0.0
-                if in_whole >= max(DANGER_IN_WHOLE, least) or in_sentence >= max(DANGER_IN_SENTENCE, least):
+                if in_whole >= DANGER_IN_WHOLE or in_sentence >= DANGER_IN_SENTENCE:
                     found.append((topic, max(in_whole, in_sentence, REJECT_BELOW)))  # no fallback takes this back
         return max(found, key=lambda entry: entry[1], default=None)
 

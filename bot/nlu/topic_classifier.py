@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 from zipfile import BadZipFile
 
@@ -12,12 +13,12 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.exceptions import InvalidConfigException, RasaException
-from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.constants import INTENT, METADATA, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from threadpoolctl import threadpool_limits
 
-from bot.nlu import encoder, encoder_graph, interpreter, kernel_regression, network, result, topic_model
+from bot.nlu import encoder, encoder_graph, interpreter, kernel_regression, network, result, topic_model, verdict
 from bot.nlu.encoder import EncoderUnavailable, SentenceEncoder
 from bot.nlu.encoder_graph import build_graph
 from bot.nlu.fingerprint import fingerprint
@@ -26,6 +27,7 @@ from bot.nlu.normalizer import spelled_out
 from bot.nlu.result import set_result
 from bot.nlu.spacy_reader import reading_of
 from bot.nlu.topic_model import TopicModel, TopicModelError
+from bot.turn import ASKS_FOR_VERDICT
 
 GRAPH_FILE = "encoder.onnx"
 ARRAYS_FILE = "topics.npz"
@@ -63,7 +65,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         The encoder's weights are covered as well: `encoder.py` names the only files it accepts.
         """
         return fingerprint(
-            __file__, encoder, encoder_graph, network, topic_model, kernel_regression, interpreter, result
+            __file__, encoder, encoder_graph, network, topic_model, kernel_regression, interpreter, result, verdict
         )
 
     @classmethod
@@ -127,6 +129,7 @@ class TopicClassifier(GraphComponent, IntentClassifier):
                     sentence_encoder,
                     texts=[spelled_out(example).text for example in examples],
                     topics=[example.get_full_intent() for example in examples],
+                    marks=[_asks_for(example) for example in examples],
                 )
         except (EncoderUnavailable, TopicModelError) as error:
             raise TopicClassifierError(str(error)) from error
@@ -150,5 +153,20 @@ class TopicClassifier(GraphComponent, IntentClassifier):
         return messages
 
     def _classify(self, model: TopicModel, message: Message) -> None:
-        understood = Interpreter(model.topics, model.scores).understand(reading_of(message))
+        reading = reading_of(message)
+        asks_for_verdict = {reading.text: 0.0}
+
+        def scores(texts: Sequence[str]) -> np.ndarray:
+            judged = model.judge(texts)
+            asks_for_verdict.update(zip(texts, judged.verdict.tolist(), strict=True))
+            return judged.topics
+
+        understood = Interpreter(model.topics, scores).understand(reading)
         set_result(message, understood.ranking[: self._config["ranking_length"]], understood.answered, model.topics)
+        message.set(ASKS_FOR_VERDICT, asks_for_verdict[reading.text] >= verdict.VERDICT_FROM, add_to_output=True)
+
+
+def _asks_for(example: Message) -> str | None:
+    """Return what the block of an example says that it asks for (`metadata: {asks_for: …}`)."""
+    said = (example.get(METADATA) or {}).get(INTENT)
+    return said.get(verdict.ASKS_FOR) if isinstance(said, dict) else None

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy.linalg
@@ -12,10 +12,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from bot.nlu.kernel_regression import KernelRegression, round_rows
 from bot.nlu.network import NetworkError
+from bot.nlu.verdict import VerdictModel
 
 REJECT_BELOW = 0.5
 # The cut is where answering begins to be worth more than asking back, a wrong answer counting this much against a right
-# one, measured on training examples by a model that has not seen them. They are harder than what visitors ask.
+# one, measured on the training examples of one fold by a model of the others. They are harder than what visitors ask.
 WRONG_COSTS = 0.75
 # At least this share of them is rejected, for what is out of scope.
 REJECTED_SHARE = 0.05
@@ -50,6 +51,13 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the embeddings, float32, shape (n_texts, layers, width); the last layer is what others compare by."""
+
+
+class Judged(NamedTuple):
+    """What is thought of texts."""
+
+    topics: np.ndarray  # how sure each topic is, shape (n_texts, n_topics)
+    verdict: np.ndarray  # how likely each asks for a verdict about one person, shape (n_texts,)
 
 
 class LetterFeatures:
@@ -155,6 +163,7 @@ class TopicModel:
         regression: KernelRegression,
         example_topics: np.ndarray,
         cut: float,
+        verdict: VerdictModel | None = None,
     ) -> None:
         """Put together a trained model.
 
@@ -165,6 +174,7 @@ class TopicModel:
             regression: learnt from the rows of the training examples, topic by topic; gives each topic a number.
             example_topics: which of `topics` each example is of, int, ascending, shape (n_examples,).
             cut: the raw score from which a message is accepted.
+            verdict: tells who asks for a verdict; without it nobody does.
         """
         self.topics = topics
         self.cut = cut
@@ -172,15 +182,19 @@ class TopicModel:
         self._description = description
         self._regression = regression
         self._example_topics = example_topics
+        self._verdict = verdict
 
     @classmethod
-    def train(cls, encoder: Encoder, texts: Sequence[str], topics: Sequence[str]) -> "TopicModel":
+    def train(
+        cls, encoder: Encoder, texts: Sequence[str], topics: Sequence[str], marks: Sequence[str | None] = ()
+    ) -> "TopicModel":
         """Learn from examples; the cut comes from scores of examples the model did not see.
 
         Args:
             encoder: gives the meaning of a text.
             texts: training examples.
             topics: the topic of each.
+            marks: what each asks for, as bot.nlu.verdict knows it; none if nothing is known of any.
         Raises: TopicModelError if there are fewer than two topics, or too few examples.
         """
         if len(set(topics)) < 2:
@@ -188,25 +202,31 @@ class TopicModel:
         embeddings = encoder.encode(texts)
         description = Description.fit(texts, embeddings)
         rows = description.rows(texts, embeddings)
-        fold_of = spread_over_folds(topics)
-        unseen = np.zeros(len(texts))
-        is_wrong = np.zeros(len(texts), dtype=bool)
-        for fold in range(FOLDS):
-            held_out = np.flatnonzero(fold_of == fold)
-            kept = np.flatnonzero(fold_of != fold)
-            if len(held_out) == 0 or len({topics[i] for i in kept}) < 2:
-                continue
-            model = cls._fit(encoder, description, rows[kept], [topics[i] for i in kept])
-            for start in range(0, len(held_out), AT_ONCE):
-                asked = held_out[start : start + AT_ONCE]
-                scores = model._raw_scores(rows[asked])
-                unseen[asked] = scores.max(axis=1)
-                best = scores.argmax(axis=1)
-                is_wrong[asked] = [model.topics[found] != topics[i] for found, i in zip(best, asked, strict=True)]
-            del model  # it would be one too many beside the largest kernel
+        cut = cls._measured_cut(encoder, description, rows, topics)
         final = cls._fit(encoder, description, rows, topics)
-        final.cut = reject_point(unseen, is_wrong)
+        final.cut = cut
+        final._verdict = VerdictModel.train(rows, topics, marks or [None] * len(texts))
         return final
+
+    @classmethod
+    def _measured_cut(
+        cls, encoder: Encoder, description: Description, rows: np.ndarray, topics: Sequence[str]
+    ) -> float:
+        """Return the cut, from the scores that a model of the other folds gives the examples of the first."""
+        fold_of = spread_over_folds(topics)
+        held_out, kept = np.flatnonzero(fold_of == 0), np.flatnonzero(fold_of != 0)
+        known = [topics[i] for i in kept]
+        if len(set(known)) < 2:
+            return CUT_RANGE[0]
+        model = cls._fit(encoder, description, rows[kept], known)
+        unseen, is_wrong = np.zeros(len(held_out)), np.zeros(len(held_out), dtype=bool)
+        for start in range(0, len(held_out), AT_ONCE):
+            asked = slice(start, start + AT_ONCE)
+            scores = model._raw_scores(rows[held_out[asked]])
+            unseen[asked] = scores.max(axis=1)
+            found = [model.topics[best] for best in scores.argmax(axis=1)]
+            is_wrong[asked] = [name != topics[i] for name, i in zip(found, held_out[asked], strict=True)]
+        return reject_point(unseen, is_wrong)
 
     @classmethod
     def _fit(cls, encoder: Encoder, description: Description, rows: np.ndarray, topics: Sequence[str]) -> "TopicModel":
@@ -235,14 +255,21 @@ class TopicModel:
 
         A text without anything to read scores 0 everywhere.
         """
+        return self.judge(texts).topics
+
+    def judge(self, texts: Sequence[str]) -> Judged:
+        """Return `scores`, and how likely each text asks for a verdict about one person."""
         readable = np.array([[bool(_READABLE.search(text))] for text in texts])
         rows = self._description.rows(texts, self._encoder.encode(texts))
-        return rescale(self._raw_scores(rows) * readable, self.cut)
+        asks = self._verdict.likelihood(rows) if self._verdict else np.zeros(len(texts))
+        return Judged(rescale(self._raw_scores(rows) * readable, self.cut), asks)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what is needed, beside the encoder, to restore the model: arrays, and data fit for JSON."""
         arrays, data = self._description.state()
         arrays.update(self._regression.state(), example_topics=self._example_topics)
+        if self._verdict is not None:
+            arrays["verdict"] = self._verdict.weights
         return arrays, {**data, "topics": self.topics, "cut": self.cut}
 
     @classmethod
@@ -254,13 +281,16 @@ class TopicModel:
             example_topics = arrays["example_topics"]
             regression = KernelRegression.restore(arrays)
             width = arrays["axes"].shape[1]
+            verdict = VerdictModel(arrays["verdict"]) if "verdict" in arrays else None
         except (KeyError, IndexError, TypeError, ValueError, NetworkError) as error:
             raise TopicModelError(f"The stored topic model is incomplete: {error!r}.") from error
         if regression.shape != (width, len(example_topics), len(topics)) or not 0 < cut < 1:
             raise TopicModelError("The parts of the stored topic model do not fit together.")
+        if verdict is not None and verdict.weights.shape != (width + 1,):
+            raise TopicModelError("The weights for verdicts of the stored topic model do not fit its rows.")
         if list(np.unique(example_topics)) != list(range(len(topics))):
             raise TopicModelError("The examples of the stored topic model do not fit its topics.")
-        return cls(encoder, description, topics, regression, example_topics, cut)
+        return cls(encoder, description, topics, regression, example_topics, cut, verdict)
 
 
 def _side_by_side(embeddings: np.ndarray, letters: np.ndarray) -> np.ndarray:

@@ -305,6 +305,8 @@ class ChatService:
                 stored = await run_in_threadpool(self._reply, received.message, [offered], None)
                 return Reply(conversation_id, stored, position)
             understood: dict[str, Any] = dict(answer.get("understood") or {})
+            if finding.alarm is None and typed and understood.get("asks_for_verdict"):
+                finding = Finding(Alarm(Level.MEDICAL_ADVICE, self._guard.person_in(said.text)))
             if any(topic.startswith(BEYOND) for topic in understood.get("topics") or []):
                 finding = Finding()  # that reply says itself who can help
             messages, alarm = self._made_safe(messages, finding, received, said.text, channel)

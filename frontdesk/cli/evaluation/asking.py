@@ -47,6 +47,7 @@ class Reply:
     answered: tuple[str, ...]
     band: Band
     ranking: tuple[Candidate, ...]
+    asks_for_verdict: bool = False
 
     @classmethod
     def read(cls, content: dict[str, Any]) -> Self:
@@ -59,6 +60,7 @@ class Reply:
             answered=tuple(dict.fromkeys(name for name in topics if is_topic(name))),
             band=Band(content["band"]),
             ranking=tuple(Candidate(entry["name"], float(entry["confidence"])) for entry in content["ranking"]),
+            asks_for_verdict=bool(content.get("asks_for_verdict")),
         )
 
     @property

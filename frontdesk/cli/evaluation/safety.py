@@ -86,6 +86,8 @@ def notice(lines: Sequence[Line], model: Model) -> list[Noticed]:
                 question = {"text": line.text, "denies_danger": finding.denies_danger}
                 reply = model.send(question, f"line {line.number} of {line.file}")
                 level = _level(reply.understood.name)
+                if level == NONE and reply.asks_for_verdict:
+                    level = Level.MEDICAL_ADVICE.value
                 if alarm is not None and level not in DANGERS:
                     found.append(Noticed(line, alarm.level.value, _RULES))
                 else:

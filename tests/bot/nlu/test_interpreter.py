@@ -8,8 +8,6 @@ import pytest
 from bot.nlu.interpreter import (
     DANGER_IN_SENTENCE,
     DANGER_IN_WHOLE,
-    EMERGENCY,
-    EMERGENCY_FROM,
     SURE_PART,
     SURE_WHOLE,
     Interpreter,
@@ -27,6 +25,7 @@ COST, DURATION, WORK, PETS, CRISIS = (
     "beyond/pets",
     "crisis/suicidal_now",
 )
+EMERGENCY = "crisis/medical_emergency"
 REQUEST, CALLED = "request_appointment", "logistics/phone_contact"
 RESCHEDULE = "booking/reschedule_cancel"
 TOPICS = [WORK, PETS, COST, CRISIS, "greet", DURATION, EMERGENCY, REQUEST, CALLED, RESCHEDULE]
@@ -243,11 +242,6 @@ def test_danger_in_a_sentence_that_asks_nothing_is_answered_alone() -> None:
 def test_danger_below_the_reject_point_is_answered_all_the_same() -> None:
     understood = understand({"whole": {CRISIS: DANGER_IN_WHOLE, COST: 0.45}}, Reading("whole"))
     assert (understood.answered, dict(understood.ranking)[CRISIS]) == ([CRISIS], max(DANGER_IN_WHOLE, REJECT_BELOW))
-
-
-@pytest.mark.parametrize(("sure", "answered"), [(EMERGENCY_FROM - 0.01, [COST]), (EMERGENCY_FROM, [EMERGENCY])])
-def test_an_emergency_has_to_be_surer_than_a_crisis(sure: float, answered: "list[str]") -> None:
-    assert understand({"whole": {EMERGENCY: sure, COST: 0.9}}, Reading("whole")).answered == answered
 
 
 def test_danger_that_a_rule_has_found_denied_is_not_read_into_a_message() -> None:
