@@ -86,8 +86,10 @@ def _measured(projects: Projects, arguments: argparse.Namespace) -> dict[str, An
     )
     assistants: list[Assistant] = [Ours(projects), Stock(projects)]
     if {"start", "memory"} & set(wanted):
-        starts, memory = _alone(assistants, arguments.starts, scale, with_memory="memory" in wanted)
-        note("start", starts)
+        times = arguments.starts if "start" in wanted else 1
+        starts, memory = _alone(assistants, times, scale, with_memory="memory" in wanted)
+        if "start" in wanted:
+            note("start", starts)
         if memory:
             note("memory", memory)
             for name, figures in memory.items():
