@@ -288,7 +288,8 @@ class Stock(Assistant):
         folder, environment = self.projects.stock, self.projects.stock_environment()
         return [
             ([*rasa, "--interface", "127.0.0.1", "--port", str(self._port)], folder, environment),
-            ([*rasa, "actions", "--port", str(self._actions_port)], folder, environment),
+            # Otherwise rasa-sdk listens on every address of the machine.
+            ([*rasa, "actions", "--port", str(self._actions_port)], folder, environment | {"SANIC_HOST": "127.0.0.1"}),
         ]
 
     def _is_ready(self) -> bool:
