@@ -91,17 +91,33 @@ def test_outside_the_channel_every_turn_is_remembered(store: ConversationTracker
 
 def test_the_channel_is_told_what_was_understood(store: ConversationTrackerStore, turn: Turn) -> None:
     asyncio.run(store.save(said("hello")))
-    assert turn.understood == {"intent": "greet", "confidence": 0.9, "ranking": RANKING[:3], "topics": []}
+    assert turn.understood == {
+        "intent": "greet",
+        "confidence": 0.9,
+        "ranking": RANKING[:3],
+        "topics": [],
+        "asks_for_verdict": False,
+    }
 
 
 def test_of_a_topic_the_full_name_is_told(store: ConversationTrackerStore, turn: Turn) -> None:
     tracker = DialogueStateTracker("c0ffee", DOMAIN.slots)
     intent = {"name": "session", "confidence": 0.8, "full_retrieval_intent_name": "session/duration"}
     topics = ["session/duration", "cost/price"]
-    tracker.update(UserUttered("how long, how much", intent, parse_data={"intent": intent, "topics": topics}))
+    tracker.update(
+        UserUttered(
+            "how long, how much", intent, parse_data={"intent": intent, "topics": topics, "asks_for_verdict": True}
+        )
+    )
     tracker.update(BotUttered("About an hour."))
     asyncio.run(store.save(tracker))
-    assert turn.understood == {"intent": "session/duration", "confidence": 0.8, "ranking": [], "topics": topics}
+    assert turn.understood == {
+        "intent": "session/duration",
+        "confidence": 0.8,
+        "ranking": [],
+        "topics": topics,
+        "asks_for_verdict": True,
+    }
 
 
 # --------------------------------------------------------------------------- what the next message may refer to

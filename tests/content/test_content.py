@@ -25,6 +25,7 @@ CLINIC = "{clinic}"
 WORDS_OF_A_TOPIC, WORDS_OF_BEYOND, MOST_WORDS = (45, 90), (15, 45), 110
 LONGEST_TITLE = 30
 FEWEST_EXAMPLES, FEWEST_EXAMPLES_OF_TALK = 25, 15
+MARKS = ([], ["verdict"], ["information"], ["verdict", "information"])
 
 
 def load(path: Path) -> Any:
@@ -429,10 +430,13 @@ def test_every_topic_has_an_answer_and_every_answer_a_topic() -> None:
 def test_one_topic_a_file_named_like_it_with_its_border_and_enough_examples(path: Path) -> None:
     content = EXAMPLE_FILES[path]
     assert set(content) == {"version", "nlu"}
-    (entry,) = content["nlu"]
-    assert set(entry) == {"intent", "examples"}
+    *marked, plain = content["nlu"]  # reviews add to the last block, which says nothing of what is asked for
+    assert set(plain) == {"intent", "examples"}
+    assert all(set(entry) == {"intent", "metadata", "examples"} for entry in marked)
+    asked_for = [entry["metadata"] for entry in marked]
+    assert asked_for in ([{"asks_for": kind} for kind in kinds] for kinds in MARKS)
     name = path.relative_to(DATA / "nlu").with_suffix("").as_posix()
-    assert entry["intent"] == name.removeprefix("talk/")
+    assert {entry["intent"] for entry in content["nlu"]} == {name.removeprefix("talk/")}
     assert path.read_text(encoding="utf-8").startswith("# ")
     fewest = FEWEST_EXAMPLES_OF_TALK if name.startswith("talk/") else FEWEST_EXAMPLES
     assert len({normalised(text) for text in examples(content)}) >= fewest

@@ -7,7 +7,9 @@ import pytest
 
 from bot.nlu.interpreter import (
     DANGER_IN_SENTENCE,
+    DANGER_IN_SENTENCE_OF_STORY,
     DANGER_IN_WHOLE,
+    STORY_WORDS,
     SURE_PART,
     SURE_WHOLE,
     Interpreter,
@@ -237,6 +239,13 @@ def test_danger_in_a_sentence_that_asks_nothing_is_answered_alone() -> None:
         splits=(clauses("How much?", "How long?"),),
     )
     assert understand(scores, reading).answered == [CRISIS]
+
+
+@pytest.mark.parametrize(("words", "answered"), [(STORY_WORDS - 1, []), (STORY_WORDS, [CRISIS])])
+def test_in_a_story_one_sentence_need_not_be_as_sure(words: int, answered: "list[str]") -> None:
+    story = " ".join(["word"] * words)
+    scores = {story: {}, "a.": {}, "b.": {CRISIS: DANGER_IN_SENTENCE_OF_STORY}}
+    assert understand(scores, Reading(story, sentences=("a.", "b."))).answered == answered
 
 
 def test_danger_below_the_reject_point_is_answered_all_the_same() -> None:
