@@ -31,7 +31,7 @@ DANGER = "crisis/"
 DANGER_IN_SENTENCE = 0.75
 DANGER_IN_SENTENCE_OF_STORY = 0.65
 STORY_WORDS = 40
-DANGER_IN_WHOLE = 0.45
+DANGER_IN_WHOLE = 0.4
 
 # Who leaves a phone number or an address wants to be contacted, unless the message is surely about something else;
 # these are not: they are what a request sounds like.

@@ -17,7 +17,7 @@ from bot.nlu.verdict import VerdictModel
 REJECT_BELOW = 0.5
 # The cut is where answering begins to be worth more than asking back, a wrong answer counting this much against a right
 # one, measured on the training examples of one fold by a model of the others. They are harder than what visitors ask.
-WRONG_COSTS = 0.75
+WRONG_COSTS = 1.0
 # At least this share of them is rejected, for what is out of scope.
 REJECTED_SHARE = 0.05
 FOLDS = 3
