@@ -110,7 +110,7 @@ def train_model(
             if not force and current is not None and current != before and current.inputs == inputs:
                 out.print(f"Another training has just made {shown(current.path)}.")
                 return current
-            out.print("Training the model: two to three minutes.")
+            out.print("Training the model: three to five minutes.")
             _run_rasa(settings, workplace, began)
             trained = workplace / f"{MODEL_NAME}.tar.gz"
             check_archive(trained)
