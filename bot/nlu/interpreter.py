@@ -25,13 +25,16 @@ SPLIT_FROM = 0.65  # probability; lower, and more single questions get a second 
 # A message that is this sure as a whole is one question: nothing is gained by looking for others, and time is lost.
 SURE_WHOLE = 0.9
 # Whatever else is asked, only this is answered: when a sentence, or the message as a whole, is this likely about it.
-# A sentence alone is torn from what explains it; in a story, however, it may be all that tells of danger. Chosen on
-# tests/safety/development_3.jsonl.
+# A sentence alone is torn from what explains it; in a story, however, it may be all that tells of danger. Few words
+# look like much that they are not: "he's at work" to a form's question, and a name, like "he's not breathing". Chosen
+# on tests/safety/development_3.jsonl.
 DANGER = "crisis/"
 DANGER_IN_SENTENCE = 0.75
 DANGER_IN_SENTENCE_OF_STORY = 0.65
 STORY_WORDS = 40
 DANGER_IN_WHOLE = 0.4
+# (up to so many words, at least so likely)
+DANGER_IN_FEW_WORDS = ((6, 0.6), (12, 0.5))
 
 # Who leaves a phone number or an address wants to be contacted, unless the message is surely about something else;
 # these are not: they are what a request sounds like.
@@ -109,10 +112,7 @@ class Interpreter:
         known = dict(zip(sentences, others))  # noqa: B905 # the context follows
         unknown = [part for part in parts if part not in known]
         known.update(zip(unknown, self._scored(unknown, without)))  # noqa: B905 # of the same length
-        is_story = len(reading.text.split()) >= STORY_WORDS
-        danger = self._danger(
-            whole, list(known.values()), DANGER_IN_SENTENCE_OF_STORY if is_story else DANGER_IN_SENTENCE
-        )
+        danger = self._danger(whole, list(known.values()), len(reading.text.split()))
         if danger is not None:
             rest = [entry for entry in self._ranked(whole) if entry[0] != danger[0]]
             return Understood(sorted([danger, *rest], key=lambda entry: -entry[1]), [danger[0]])
@@ -141,16 +141,16 @@ class Interpreter:
         scores = np.asarray(self._scores(texts))
         return scores if without is None else np.where(without, 0, scores)
 
-    def _danger(
-        self, whole: np.ndarray, others: Sequence[np.ndarray], in_sentence_from: float
-    ) -> Optional[Tuple[str, float]]:
+    def _danger(self, whole: np.ndarray, others: Sequence[np.ndarray], word_count: int) -> Optional[Tuple[str, float]]:
         """Return the crisis or emergency that the message, or something in it, is about, with how sure that is."""
+        in_whole_from = next((least for most, least in DANGER_IN_FEW_WORDS if word_count <= most), DANGER_IN_WHOLE)
+        in_sentence_from = DANGER_IN_SENTENCE_OF_STORY if word_count >= STORY_WORDS else DANGER_IN_SENTENCE
         found: List[Tuple[str, float]] = []
         for index, topic in enumerate(self._topics):
             if self._is_danger[index]:
                 in_whole = float(whole[index])
                 in_sentence = max((float(scores[index]) for scores in others), default=0.0)
-                if in_whole >= DANGER_IN_WHOLE or in_sentence >= in_sentence_from:
+                if in_whole >= in_whole_from or in_sentence >= in_sentence_from:
                     found.append((topic, max(in_whole, in_sentence, REJECT_BELOW)))  # no fallback takes this back
         return max(found, key=lambda entry: entry[1], default=None)
 

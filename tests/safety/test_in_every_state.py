@@ -96,6 +96,26 @@ def test_the_same_message_again_does_nothing_twice(visitor: Visitor) -> None:
     assert [entry["from"] for entry in visitor.history()] == ["visitor", "assistant"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "he's new",
+        "she's new there",
+        "this is Stanislaw Nowak",
+        "I'm Kofi Boateng",
+        "it's for my dad",
+        "he's stubborn",
+        "he doesn't have a phone",
+        "she can't drive",
+        "he's not available",
+        "don't leave a message",
+        "she's here with me",
+    ],
+)
+def test_what_answers_a_question_of_the_form_is_no_emergency(visitor: Visitor, text: str) -> None:
+    assert not [message for message in visitor.say(text) if message.get("level") in {"crisis", "emergency"}]
+
+
 # --------------------------------------------------------------------------- advice and diversion
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bot.nlu.interpreter import (
+    DANGER_IN_FEW_WORDS,
     DANGER_IN_SENTENCE,
     DANGER_IN_SENTENCE_OF_STORY,
     DANGER_IN_WHOLE,
@@ -248,8 +249,18 @@ def test_in_a_story_one_sentence_need_not_be_as_sure(words: int, answered: "list
     assert understand(scores, Reading(story, sentences=("a.", "b."))).answered == answered
 
 
+SAID = "a message of more than twelve words, so that the least likelihood is enough here"
+
+
+@pytest.mark.parametrize(("most", "least"), DANGER_IN_FEW_WORDS)
+def test_few_words_have_to_be_surer(most: int, least: float) -> None:
+    text = " ".join(["word"] * most)
+    assert understand({text: {CRISIS: least - 0.01, COST: 0.3}}, Reading(text)).answered == []
+    assert understand({text: {CRISIS: least, COST: 0.3}}, Reading(text)).answered == [CRISIS]
+
+
 def test_danger_below_the_reject_point_is_answered_all_the_same() -> None:
-    understood = understand({"whole": {CRISIS: DANGER_IN_WHOLE, COST: 0.45}}, Reading("whole"))
+    understood = understand({SAID: {CRISIS: DANGER_IN_WHOLE, COST: 0.45}}, Reading(SAID))
     assert (understood.answered, dict(understood.ranking)[CRISIS]) == ([CRISIS], max(DANGER_IN_WHOLE, REJECT_BELOW))
 
 
@@ -260,8 +271,8 @@ def test_danger_that_a_rule_has_found_denied_is_not_read_into_a_message() -> Non
 
 
 def test_danger_in_the_message_as_a_whole_comes_before_its_parts() -> None:
-    scores = {"whole": {CRISIS: DANGER_IN_WHOLE, COST: 0.6}, "a": {COST: 0.9}, "b": {DURATION: 0.9}}
-    assert understand(scores, Reading("whole", splits=(clauses("a", "b"),))).answered == [CRISIS]
+    scores = {SAID: {CRISIS: DANGER_IN_WHOLE, COST: 0.6}, "a": {COST: 0.9}, "b": {DURATION: 0.9}}
+    assert understand(scores, Reading(SAID, splits=(clauses("a", "b"),))).answered == [CRISIS]
 
 
 # --------------------------------------------------------------------------- a request with details
